@@ -1,0 +1,3 @@
+"""wsrelay: a WebSocket relay that speaks the Pusher Channels protocol."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The post room: how nodes reach each other."""

@@ -1,0 +1,1 @@
+"""What can be configured, where it may come from, and who wins."""

@@ -1,0 +1,147 @@
+"""An app: its credentials, its rights and its limits, each with its default and its bounds.
+
+These definitions are the only ones: the configuration is read straight into them, and the
+descriptions are what the configuration reference shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+ClientEvents = Literal["members", "all", "off"]
+ErrorDialect = Literal["soketi", "pusher", "both"]
+
+KB = 1024
+
+
+class Secret:
+    """A text that shows itself to nobody who does not ask for it by ``reveal()``."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> bytes:
+        return self._text.encode()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One application: what ``[[apps]]`` may hold in the TOML file."""
+
+    id: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^/\s]+$",
+            max_length=128,
+            description="In the path of the HTTP API. Some libraries want digits only.",
+        ),
+    ]
+    key: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^/\s:]+$",
+            max_length=128,
+            description="Public: the path clients connect to, and half of every signature.",
+        ),
+    ]
+    secret: Secret
+    enabled: Annotated[bool, Meta(description="false: clients get 4003, backends 403.")] = True
+
+    client_events: Annotated[
+        ClientEvents,
+        Meta(
+            description="Who may whisper: `members` of private and presence channels; `all` "
+            "subscribers, of public channels too; `off`, nobody."
+        ),
+    ] = "members"
+    client_event_rate: Annotated[
+        float,
+        Meta(ge=0, le=100_000, description="Client events a second and connection; 0: any."),
+    ] = 10
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=100,
+            description="Hosts of pages that may connect; `*` is any, `*.example.com` a pattern.",
+        ),
+    ] = ("*",)
+    error_dialect: Annotated[
+        ErrorDialect,
+        Meta(
+            description="A failed subscription is told as `pusher:subscription_error` "
+            "(`soketi`), as `pusher:error` (`pusher`), or as `both`."
+        ),
+    ] = "soketi"
+    activity_timeout: Annotated[
+        int,
+        Meta(ge=10, le=3600, description="Seconds of silence after which clients ping."),
+    ] = 120
+
+    max_connections: Annotated[
+        int, Meta(ge=0, description="Open connections; 4004 above. 0: any number.")
+    ] = 0
+    max_event_bytes: Annotated[
+        int,
+        Meta(ge=1, le=KB * KB, description="Bytes of an event's `data` (UTF-8); 413 above."),
+    ] = 10 * KB
+    max_event_name_length: Annotated[
+        int, Meta(ge=1, le=1000, description="Characters of an event's name.")
+    ] = 200
+    max_channel_name_length: Annotated[
+        int, Meta(ge=1, le=1000, description="Characters of a channel's name.")
+    ] = 200
+    max_channels_per_event: Annotated[
+        int, Meta(ge=1, le=10_000, description="Channels that one publish may name.")
+    ] = 100
+    max_subscriptions: Annotated[
+        int, Meta(ge=1, le=100_000, description="Channels one connection may subscribe to.")
+    ] = 2000
+    max_presence_members: Annotated[
+        int, Meta(ge=1, le=100_000, description="Distinct users of one presence channel.")
+    ] = 100
+    max_user_info_bytes: Annotated[
+        int, Meta(ge=0, le=64 * KB, description="Bytes of a member's `user_info`.")
+    ] = 2 * KB
+    max_user_id_length: Annotated[
+        int, Meta(ge=1, le=1000, description="Characters of a user's id.")
+    ] = 128
+
+
+class Apps:
+    """The apps this relay serves, found by their id (HTTP) or by their key (sockets)."""
+
+    def __init__(self, apps: Iterable[App]) -> None:
+        self._by_id: dict[str, App] = {}
+        self._by_key: dict[str, App] = {}
+        for app in apps:
+            if app.id in self._by_id:
+                raise ValueError(f"two apps have the id {app.id!r}; ids must differ")
+            if app.key in self._by_key:
+                raise ValueError(f"two apps have the key {app.key!r}; keys must differ")
+            self._by_id[app.id] = app
+            self._by_key[app.key] = app
+
+    def with_id(self, app_id: str) -> App | None:
+        return self._by_id.get(app_id)
+
+    def with_key(self, key: str) -> App | None:
+        return self._by_key.get(key)
+
+    def __iter__(self) -> Iterator[App]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)

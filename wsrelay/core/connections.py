@@ -1,0 +1,34 @@
+"""The open connections of this node, by app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+Conversation = TypeVar("Conversation")
+
+
+class Connections(Generic[Conversation]):
+    """Every admitted connection, found by its app and its socket id."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, dict[str, Conversation]] = {}
+
+    def add(self, app_id: str, socket_id: str, conversation: Conversation) -> None:
+        self._apps.setdefault(app_id, {})[socket_id] = conversation
+
+    def remove(self, app_id: str, socket_id: str) -> None:
+        """Forget a connection; one that was never added is nothing."""
+        of_app = self._apps.get(app_id)
+        if of_app is not None and of_app.pop(socket_id, None) is not None and not of_app:
+            del self._apps[app_id]
+
+    def count(self, app_id: str) -> int:
+        return len(self._apps.get(app_id, ()))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._apps.values()))
+
+    def __iter__(self) -> Iterator[Conversation]:
+        for of_app in self._apps.values():
+            yield from of_app.values()

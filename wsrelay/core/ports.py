@@ -1,0 +1,83 @@
+"""What the hall asks of the rooms around it.
+
+Each port is the narrowest set of verbs that its users need. Rooms implement them, ``tap``
+introduces them to each other, and the hall never learns who stands behind one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .errors import Code
+from .frame import Frame
+from .notices import Notice
+from .publication import Publication
+from .roster import Arrival, Departure, Member
+
+
+class Subscriber(Protocol):
+    """Somebody who can be sent a frame. ``send`` never blocks, raises or re-enters the hall."""
+
+    @property
+    def socket_id(self) -> str: ...
+
+    def send(self, frame: Frame) -> None: ...
+
+
+class Door(Subscriber, Protocol):
+    """One client's connection, as its session sees it."""
+
+    def close(self, code: Code, reason: str) -> None:
+        """Send what waits, then a close frame. Nothing is received after this."""
+
+    def pause_reading(self) -> None:
+        """Take no more bytes from this client until ``resume_reading``."""
+
+    def resume_reading(self) -> None: ...
+
+
+class Bus(Protocol):
+    """Carries publications to the other nodes that have subscribers of their channel."""
+
+    def carry(self, publication: Publication) -> None:
+        """Carry it if that is possible now; nobody waits for the outcome."""
+
+    async def carry_surely(self, publication: Publication) -> None:
+        """Return once the publication is on its way; raise ``PublishRefused`` (503) if not."""
+
+    async def attend(self, app_id: str, channel: str) -> None:
+        """This node wants the channel from now on."""
+
+    def forget(self, app_id: str, channel: str) -> None:
+        """Nobody on this node is subscribed to the channel any more."""
+
+
+class Presence(Protocol):
+    """Who is in which presence channel, over all nodes."""
+
+    async def join(
+        self, app_id: str, channel: str, socket_id: str, member: Member, most: int
+    ) -> Arrival:
+        """Add one connection of a member; raise ``RosterFull`` past ``most`` distinct users."""
+
+    async def leave(self, app_id: str, channel: str, socket_id: str) -> Departure:
+        """Take one connection of a member away."""
+
+    async def members(self, app_id: str, channel: str) -> Sequence[Member]: ...
+
+    async def user_count(self, app_id: str, channel: str) -> int: ...
+
+
+class Wording(Protocol):
+    """How the relay's own announcements are put into words (the interpreter's task)."""
+
+    def member_added(self, channel: str, member: Member) -> Frame: ...
+
+    def member_removed(self, channel: str, user_id: str) -> Frame: ...
+
+
+class Observer(Protocol):
+    """Is told once of whatever happened, by whoever did it; never answers."""
+
+    def __call__(self, notice: Notice) -> None: ...

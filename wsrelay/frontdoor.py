@@ -1,0 +1,89 @@
+"""Sockets and HTTP on one port: the head of the first request says which it is.
+
+A WebSocket handshake goes to Autobahn as it came, everything else to twisted.web. Deciding here
+spares each of the two the other's parser.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
+from twisted.internet.protocol import Factory, Protocol
+
+from .takeover import take_over
+
+#: A head longer than this is not a browser's. Bytes.
+LONGEST_HEAD = 16 * 1024
+
+
+class FrontDoor(Protocol):
+    """Reads the head of the first request, then hands the connection over and is gone."""
+
+    factory: FrontDoorFactory
+    transport: Any
+
+    def __init__(self) -> None:
+        self._read = b""
+
+    def connectionMade(self) -> None:
+        self._deadline = self.factory.reactor.callLater(
+            self.factory.handshake_timeout, self.transport.abortConnection
+        )
+
+    def dataReceived(self, data: bytes) -> None:
+        data = self._read = self._read + data
+        app_start = self.factory.app_start
+        if not data.startswith(app_start[: len(data)]):
+            self._hand_over(self.factory.web)
+        elif data.find(b"\r\n\r\n") < 0:
+            if len(data) > LONGEST_HEAD:
+                self._hand_over(self.factory.web)  # which knows how to refuse it
+        elif data.lower().find(b"\r\nupgrade:") >= 0:
+            self._hand_over(self.factory.websocket)
+        else:
+            self._hand_over(self.factory.web)
+
+    def _hand_over(self, factory: IProtocolFactory) -> None:
+        self._deadline.cancel()
+        take_over(factory, self.transport, self._read)
+
+    def connectionLost(self, reason: object = None) -> None:
+        if self._deadline.active():
+            self._deadline.cancel()
+
+
+class FrontDoorFactory(Factory):
+    """Stands at every listening port."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        websocket: IProtocolFactory,
+        web: IProtocolFactory,
+        *,
+        path_prefix: str,
+        handshake_timeout: float,
+    ) -> None:
+        self.reactor = reactor
+        self.websocket = websocket
+        self.web = web
+        self.app_start = f"GET {path_prefix}/app/".encode()
+        self.handshake_timeout = handshake_timeout
+
+    def doStart(self) -> None:
+        super().doStart()
+        self.websocket.doStart()
+        self.web.doStart()
+
+    def doStop(self) -> None:
+        self.websocket.doStop()
+        self.web.doStop()
+        super().doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        door = FrontDoor()
+        door.factory = self
+        return door

@@ -1,0 +1,70 @@
+"""May this connection subscribe to this channel, and as whom?"""
+
+from __future__ import annotations
+
+from ..core.apps import App
+from ..core.errors import SubscriptionRefused
+from ..core.names import fault_in_channel_name, kind_of
+from ..core.notices import SubscriptionDenied
+from ..core.ports import Observer
+from ..core.roster import Member
+from . import codec
+from .messages import Subscribe
+from .signatures import SignatureMismatch, check_subscription
+
+
+def refuse_bad_name(app: App, name: str) -> None:
+    fault = fault_in_channel_name(name, app.max_channel_name_length)
+    if fault is not None:
+        raise SubscriptionRefused(name, 400, "InvalidName", fault)
+
+
+def proven_member(app: App, socket_id: str, asked: Subscribe, observer: Observer) -> Member | None:
+    """The member a presence subscription brings; ``None`` on every other kind of channel.
+
+    Raises ``SubscriptionRefused`` (400, 401 or 413). The text that had to be signed goes to
+    the observer, never to the client.
+    """
+    name = asked.channel
+    kind = kind_of(name)
+    if kind.is_for_one_user:
+        raise SubscriptionRefused(name, 401, "AuthError", f"{name} needs a sign-in as that user")
+    if not kind.needs_auth:
+        return None
+    try:
+        check_subscription(app, socket_id, name, asked.auth, asked.channel_data, kind.has_presence)
+    except SignatureMismatch as mismatch:
+        observer(
+            SubscriptionDenied(app.id, socket_id, name, 401, mismatch.message, mismatch.expected)
+        )
+        raise SubscriptionRefused(name, 401, "AuthError", mismatch.message) from mismatch
+    return _member(app, asked) if kind.has_presence else None
+
+
+def _member(app: App, asked: Subscribe) -> Member:
+    name = asked.channel
+    if asked.channel_data is None:
+        raise SubscriptionRefused(
+            name, 400, "AuthError", "a presence channel needs channel_data with a user_id"
+        )
+    try:
+        member = codec.decode_member(asked.channel_data)
+    except ValueError as error:
+        raise SubscriptionRefused(name, 400, "AuthError", str(error)) from error
+    if len(member.user_id) > app.max_user_id_length:
+        raise SubscriptionRefused(
+            name,
+            413,
+            "LimitReached",
+            f"user_id has {len(member.user_id)} characters, the limit is "
+            f"{app.max_user_id_length} (max_user_id_length)",
+        )
+    if len(member.user_info) > app.max_user_info_bytes:
+        raise SubscriptionRefused(
+            name,
+            413,
+            "LimitReached",
+            f"user_info has {len(member.user_info)} bytes, the limit is "
+            f"{app.max_user_info_bytes} (max_user_info_bytes)",
+        )
+    return member

@@ -1,0 +1,43 @@
+"""May this client event be passed on?"""
+
+from __future__ import annotations
+
+from ..core.apps import App
+from ..core.channel import Channel
+from ..core.errors import Code, EventRejected
+from .codec import text_length
+from .messages import ClientEvent
+
+
+def refuse_whisper(app: App, channel: Channel | None, said: ClientEvent) -> None:
+    """Raise ``EventRejected`` (4301) unless the sender may say this in this channel.
+
+    ``channel`` is the sender's own subscription, ``None`` when there is none. The rate is not
+    judged here: it needs a clock.
+    """
+    if channel is None or app.client_events == "off":
+        raise _rejected(
+            "client events are off for this app (client_events)"
+            if app.client_events == "off"
+            else f"not subscribed to {said.channel[:200]}: subscribe before sending client events"
+        )
+    kind = channel.kind
+    if kind.is_encrypted or kind.is_for_one_user:
+        raise _rejected("encrypted channels and a user's own channel carry no client events")
+    if not kind.needs_auth and app.client_events != "all":
+        raise _rejected(
+            "client events need a private or presence channel "
+            "(client_events = 'all' admits public ones)"
+        )
+    if len(said.event) > app.max_event_name_length:
+        raise _rejected(
+            f"the event's name has {len(said.event)} characters, the limit is "
+            f"{app.max_event_name_length} (max_event_name_length)"
+        )
+    most = app.max_event_bytes
+    if len(said.data) > most and (length := text_length(said.data, most)) > most:
+        raise _rejected(f"data has {length} bytes, the limit is {most} (max_event_bytes)")
+
+
+def _rejected(message: str) -> EventRejected:
+    return EventRejected(Code.CLIENT_EVENT_REJECTED, message)

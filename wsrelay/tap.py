@@ -1,0 +1,85 @@
+"""The plugin's options, and the one place that takes the reactor."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from .config.resolve import ConfigurationError, Given, resolve
+from .service import RelayService
+
+
+class Options(usage.Options):
+    """Options of ``twistd wsrelay``. They win over the environment, which wins over the file."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "A WebSocket relay that speaks the Pusher Channels protocol. Without any configuration "
+        "it runs the development app local-app-id / local-key / local-secret on loopback."
+    )
+    optParameters = [
+        ["port", "p", None, "TCP port for sockets and the HTTP API [6001]"],
+        ["host", None, None, "Address to listen on [all interfaces]"],
+        ["config", "c", None, "Configuration file (TOML)"],
+        ["laravel-env", None, None, "A Laravel app's .env: its app and port are used"],
+        ["client-events", None, None, "Who may whisper: members, all or off [members]"],
+        ["client-event-rate", None, None, "Client events a second and connection, 0: any [10]"],
+        ["log-format", None, None, "text or json [text]"],
+    ]
+    compData = usage.Completions(
+        optActions={
+            "config": usage.CompleteFiles("*.toml"),
+            "laravel-env": usage.CompleteFiles(),
+            "client-events": usage.CompleteList(["members", "all", "off"]),
+            "log-format": usage.CompleteList(["text", "json"]),
+        }
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listen: list[str] = []
+        self.apps: list[str] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """A Twisted endpoint to listen on, such as unix:/run/wsrelay.sock. May be repeated."""
+        self.listen.append(endpoint)
+
+    def opt_app(self, credentials: str) -> None:
+        """An app as ID:KEY:SECRET. May be repeated."""
+        self.apps.append(credentials)
+
+    def given(self) -> Given:
+        """What was said on the command line, and nothing else."""
+        return Given(
+            config=self["config"],
+            laravel_env=self["laravel-env"],
+            apps=tuple(self.apps),
+            client_events=self["client-events"],
+            client_event_rate=self["client-event-rate"],
+            settings={
+                name: value
+                for name, value in {
+                    "port": self["port"],
+                    "host": self["host"],
+                    "listen": tuple(self.listen) or None,
+                    "log_format": self["log-format"],
+                }.items()
+                if value is not None
+            },
+        )
+
+    def postOptions(self) -> None:
+        """Read the whole configuration, so that a mistake is told before anything starts."""
+        try:
+            self.settings = resolve(self.given(), os.environ)
+        except ConfigurationError as error:
+            raise SystemExit(f"wsrelay: {error}") from error
+
+
+def makeService(options: Options) -> IService:
+    """What ``twistd`` and ``twist`` run."""
+    from twisted.internet import reactor
+
+    return RelayService(options.settings, reactor)

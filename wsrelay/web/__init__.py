@@ -1,0 +1,1 @@
+"""The front desk: the signed HTTP API for backends, and health."""

@@ -1,0 +1,112 @@
+"""Which request is answered by whom, and what every answer has in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from twisted.logger import Logger
+
+from ..core.apps import App, Apps
+from ..core.errors import PublishRefused
+from ..core.relay import Relay
+from ..pusher.signatures import SignatureMismatch
+from . import events
+from .exchange import Answer, Request, answer, refusal
+from .signed import check_request
+
+_log = Logger()
+
+EndPoint = Callable[[Relay, App, Request], Awaitable[Answer]]
+
+#: The signed end points below ``/apps/{id}/``: method, path, who answers.
+SIGNED: tuple[tuple[str, re.Pattern[str], EndPoint], ...] = (
+    ("POST", re.compile(r"events\Z"), events.publish),
+)
+
+_app_in = re.compile(r"/apps/([^/]+)/(.+)\Z", re.DOTALL).match
+
+OK = Answer(200, b"OK", "text/plain; charset=utf-8")
+HEALTH = answer({"health": "OK"})
+PREFLIGHT = Answer(204, b"")
+UPGRADE = refusal(
+    426,
+    "this is a WebSocket address: connect with ws:// or wss://",
+    (("Upgrade", "websocket"), ("Connection", "Upgrade")),
+)
+
+
+class Api:
+    """The HTTP API: a request in, an answer out."""
+
+    def __init__(
+        self, apps: Apps, relay: Relay, clock: Callable[[], float], path_prefix: str = ""
+    ) -> None:
+        self._apps = apps
+        self._relay = relay
+        self._clock = clock
+        self._prefix = path_prefix
+
+    async def respond(self, request: Request) -> Answer:
+        """Answer one request; a fault of ours is logged and answered 500 without details."""
+        try:
+            return await self._route(request)
+        except PublishRefused as refused:
+            return refusal(refused.status, refused.message)
+        except Exception:
+            _log.failure("{method} {path} failed", method=request.method, path=request.path)
+            return refusal(500, "internal error; the server's log says more")
+
+    async def _route(self, request: Request) -> Answer:
+        if request.method == "OPTIONS":
+            return PREFLIGHT
+        path = request.path
+        if not path.startswith(self._prefix):
+            return refusal(404, f"everything here is below {self._prefix}")
+        path = path[len(self._prefix) :]
+        signed = _app_in(path)
+        if signed is not None:
+            return await self._signed(signed[1], signed[2], request)
+        if path.startswith("/app/"):
+            return UPGRADE
+        if path in ("/", "/up", ""):
+            if request.method not in ("GET", "HEAD"):
+                return _wrong_method("GET, HEAD")
+            return HEALTH if path == "/up" else OK
+        return refusal(404, "no such address: the API is at /apps/{id}/, sockets are at /app/{key}")
+
+    async def _signed(self, app_id: str, rest: str, request: Request) -> Answer:
+        app = self._apps.with_id(app_id)
+        if app is None:
+            return refusal(404, f"no app has the id {app_id[:64]!r}")
+        allowed = []
+        for method, path, end_point in SIGNED:
+            if path.match(rest):
+                if method == request.method:
+                    return await self._proven(app, request, end_point)
+                allowed.append(method)
+        if allowed:
+            return _wrong_method(", ".join(allowed))
+        return refusal(404, "no such address below /apps/{id}/")
+
+    async def _proven(self, app: App, request: Request, end_point: EndPoint) -> Answer:
+        try:
+            check_request(app, request, self._clock())
+        except SignatureMismatch as mismatch:
+            _log.warn(
+                "app {app}: {method} {path} refused (401): {reason}; expected a signature of "
+                "{expected!r}",
+                app=app.id,
+                method=request.method,
+                path=request.path,
+                reason=mismatch.message,
+                expected=mismatch.expected,
+            )
+            return refusal(401, mismatch.message)
+        if not app.enabled:
+            return refusal(403, "this app is disabled (enabled = false)")
+        return await end_point(self._relay, app, request)
+
+
+def _wrong_method(allowed: str) -> Answer:
+    return refusal(405, f"expected {allowed}", (("Allow", allowed),))

@@ -1,0 +1,1 @@
+"""The doors: WebSocket connections. The only package that knows Autobahn."""

@@ -1,0 +1,110 @@
+"""Autobahn's options, all in one place, and what every connection is given."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.websocket.types import ConnectionRequest
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime, ITransport
+
+from ..core.notices import Tally
+from ..core.ports import Door
+from ..pusher.admission import Hello
+from ..pusher.session import Session
+from .outbox import Outbox, Turn
+from .protocol import RelayProtocol
+from .sweep import Sweep
+
+NewSession = Callable[[Door, str], Session]
+
+
+def new_socket_id() -> str:
+    """Two random numbers and a dot: backend libraries refuse any other form.
+
+    Half of what clients sign, so it must be unpredictable and never come twice.
+    """
+    return f"{secrets.randbelow(10**10)}.{secrets.randbelow(10**10)}"
+
+
+class RelayFactory(WebSocketServerFactory):
+    """Builds a connection's protocol, outbox and session."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        new_session: NewSession,
+        tally: Tally,
+        *,
+        path_prefix: str = "",
+        max_message_bytes: int,
+        max_waiting_bytes: int,
+        close_timeout: float,
+    ) -> None:
+        super().__init__(reactor=reactor)
+        self.new_session = new_session
+        self.sweep = Sweep(reactor)
+        self._tally = tally
+        self._turn = Turn(lambda call: reactor.callLater(0, call))
+        self._app_path = f"{path_prefix}/app/"
+        self._max_waiting_bytes = max_waiting_bytes
+        # Once, and naming allowNullOrigin: every call that does not name it sets it to False
+        # (Autobahn 26.10.2). Which origins may connect is each app's to say.
+        self.setProtocolOptions(
+            allowNullOrigin=True,
+            # A violation is answered with a close frame, and what was sent before arrives.
+            failByDrop=False,
+            webStatus=False,
+            maxMessagePayloadSize=max_message_bytes,
+            maxFramePayloadSize=max_message_bytes,
+            closeHandshakeTimeout=close_timeout,
+            # The front door has read the whole request before a protocol is built.
+            openHandshakeTimeout=0,
+        )
+        self.server = None
+        # Autobahn copies some forty options into each protocol that lacks them, 3 KB a
+        # connection; as attributes of a class they are there already.
+        options = {name: getattr(self, name) for name in RelayProtocol.CONFIG_ATTRS}
+        self.protocol: Any = type("RelayProtocol", (RelayProtocol,), options)
+
+    def when_empty(self, most_seconds: float) -> Deferred[None]:
+        """Fires when the last connection is gone, or after ``most_seconds`` without them."""
+        return self.sweep.when_empty(most_seconds)
+
+    def outbox(self, transport: ITransport, close: Callable[[int, str], None]) -> Outbox:
+        return Outbox(
+            new_socket_id(), self._turn, transport, self._max_waiting_bytes, self._tally, close
+        )
+
+    def hello(self, request: ConnectionRequest) -> Hello | None:
+        """What the client shows; ``None`` when the path is not that of an app."""
+        if not request.path.startswith(self._app_path):
+            return None
+        parameters = request.params
+
+        def first(name: str) -> str | None:
+            values = parameters.get(name)
+            return values[0] if values else None
+
+        return Hello(
+            key=unquote(request.path[len(self._app_path) :]),
+            protocol=first("protocol"),
+            origin=request.origin or "",
+            client=f"{first('client') or '-'} {first('version') or '-'}"[:64],
+        )
+
+    def name_peer(self, transport: ITransport) -> str:
+        """The client's address for the log: ``192.0.2.7:50412``."""
+        address = transport.getPeer()
+        if isinstance(address, IPv4Address):
+            return f"{address.host}:{address.port}"
+        if isinstance(address, IPv6Address):
+            return f"[{address.host}]:{address.port}"
+        return "unix"

@@ -1,0 +1,176 @@
+"""What waits for one client, how much of it may wait, and who is a slow reader.
+
+The hall sends a frame to a thousand outboxes a turn; none of them writes then. At the end of
+the reactor's turn each outbox that has something writes once, whatever it has gathered. So
+twenty-five talkers in a room cost a listener one ``send`` and not twenty-five.
+
+The policy for a reader who does not keep up: while his transport is full, frames are held here,
+up to ``most_bytes``; past that he is closed with 4100 and what was held is dropped. Nobody else
+ever waits for him.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IPushProducer, ITransport
+from zope.interface import implementer
+
+from ..core.errors import Code
+from ..core.frame import Frame
+from ..core.notices import Tally
+from .wire import wire_of
+
+#: Outboxes written between two looks at the sockets, so that reads, pings and HTTP go on
+#: while a hall of ten thousand is served. About three milliseconds.
+SLICE = 512
+#: Bytes handed to a transport at once; it says by then whether it is full.
+PIECE = 256 * 1024
+
+
+class Turn:
+    """The outboxes that have something to write at the end of this reactor turn."""
+
+    __slots__ = ("_call_soon", "_is_scheduled", "_unwritten")
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._unwritten: deque[Outbox] = deque()
+        self._is_scheduled = False
+
+    def add(self, outbox: Outbox) -> None:
+        """Write this outbox at the end of the turn."""
+        self._unwritten.append(outbox)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._call_soon(self._end)
+
+    def _end(self) -> None:
+        unwritten = self._unwritten
+        take = unwritten.popleft
+        for _ in range(min(SLICE, len(unwritten))):
+            take().flush()
+        if unwritten:
+            self._call_soon(self._end)
+        else:
+            self._is_scheduled = False
+
+
+@implementer(IPushProducer)
+class Outbox:
+    """All that the relay may do to one client: the session's ``Door``."""
+
+    __slots__ = (
+        "_close",
+        "_held",
+        "_held_bytes",
+        "_is_full",
+        "_most_bytes",
+        "_tally",
+        "_transport",
+        "_turn",
+        "_waiting",
+        "socket_id",
+    )
+
+    def __init__(
+        self,
+        socket_id: str,
+        turn: Turn,
+        transport: ITransport,
+        most_bytes: int,
+        tally: Tally,
+        close: Callable[[int, str], None],
+    ) -> None:
+        self.socket_id = socket_id
+        self._turn = turn
+        self._transport = transport
+        self._most_bytes = most_bytes
+        self._tally = tally
+        self._close = close
+        self._waiting: list[bytes] = []
+        self._is_full = False
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+
+    # -- Door --------------------------------------------------------------------------
+
+    def send(self, frame: Frame) -> None:
+        waiting = self._waiting
+        if not waiting:
+            self._turn.add(self)
+        waiting.append(frame.wire or wire_of(frame))
+
+    def close(self, code: Code, reason: str) -> None:
+        self._close(code, reason)
+
+    def pause_reading(self) -> None:
+        self._transport.pauseProducing()  # type: ignore[attr-defined]
+
+    def resume_reading(self) -> None:
+        self._transport.resumeProducing()  # type: ignore[attr-defined]
+
+    # -- writing -----------------------------------------------------------------------
+
+    def send_wire(self, data: bytes) -> None:
+        """Queue bytes that are framed already: Autobahn's pongs and close frames."""
+        if not self._waiting:
+            self._turn.add(self)
+        self._waiting.append(data)
+
+    def flush(self) -> None:
+        """Write what has gathered, as much as the transport takes."""
+        waiting = self._waiting
+        if not waiting:  # flushed before its turn, by a close
+            return
+        self._waiting = []
+        if self._is_full:
+            self._hold(waiting)
+        elif len(waiting) == 1:
+            self._transport.write(waiting[0])
+        else:
+            self._write(waiting)
+
+    def _write(self, frames: list[bytes]) -> None:
+        data = b"".join(frames)
+        if len(data) <= PIECE:
+            self._transport.write(data)
+            return
+        for start in range(0, len(data), PIECE):
+            if self._is_full:
+                self._hold([data[start:]])
+                return
+            self._transport.write(data[start : start + PIECE])
+
+    def _hold(self, frames: list[bytes]) -> None:
+        self._held += frames
+        self._held_bytes += sum(map(len, frames))
+        if self._held_bytes > self._most_bytes:
+            self.drop()
+            self._tally.slow_readers_closed += 1
+            self._close(
+                Code.OVER_CAPACITY,
+                f"reads too slowly: more than {self._most_bytes} bytes wait (max_waiting_bytes)",
+            )
+
+    def drop(self) -> None:
+        """Forget all that waits; the bytes in the transport stay."""
+        self._held = []
+        self._held_bytes = 0
+        self._waiting = []
+
+    # -- IPushProducer: the transport tells whether it is full ---------------------------
+
+    def pauseProducing(self) -> None:
+        # On plain TCP this comes with every write while the buffer is full (Twisted 26.10).
+        self._is_full = True
+
+    def resumeProducing(self) -> None:
+        self._is_full = False
+        held, self._held, self._held_bytes = self._held, [], 0
+        if held:
+            self._write(held)
+
+    def stopProducing(self) -> None:
+        self.drop()

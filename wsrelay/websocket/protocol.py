@@ -1,0 +1,163 @@
+"""One WebSocket connection: Autobahn's protocol with a fast path in and one road out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
+from twisted.logger import Logger
+
+from ..core.errors import Code
+from ..pusher.admission import Hello
+from ..pusher.keepalive import Pulse
+from ..pusher.session import Session
+from .outbox import Outbox
+from .wire import take_text
+
+if TYPE_CHECKING:
+    from .factory import RelayFactory
+
+_log = Logger()  # not `log`: Autobahn claims that name (26.10.2)
+
+#: What Autobahn keeps of a handshake, half a kilobyte to two: of no use once it is over.
+_LEFTOVERS = (
+    "_wskey",
+    "http_headers",
+    "http_request_data",
+    "http_request_host",
+    "http_request_params",
+    "http_request_path",
+    "http_request_uri",
+    "http_response_data",
+    "http_status_line",
+    "send_queue",
+    "websocket_extensions",
+    "websocket_origin",
+    "websocket_protocols",
+)
+
+
+class RelayProtocol(WebSocketServerProtocol):
+    """Bytes to text and text to bytes; what the text means is the session's to say.
+
+    Names that Autobahn owns on a protocol are left alone: ``log``, ``state``, ``peer``,
+    ``data``, ``transport``, and ``factory.server``.
+    """
+
+    factory: RelayFactory
+    transport: Any
+    #: Set by Autobahn while a frame or a message is half read.
+    current_frame: Any
+    inside_message: Any
+    maxMessagePayloadSize: int
+    peer: str
+    pulse: Pulse
+    _outbox: Outbox
+    _session: Session
+    _hello: Hello
+    #: What is done with a text message. Set when the connection opens.
+    _receive: Callable[[bytes], None]
+
+    # -- coming and going --------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        # Autobahn's own (26.10.2) collects transport details that nobody here reads, and
+        # sets TCP_NODELAY before the option is there to be read; the transport does that.
+        self.peer = self.factory.name_peer(self.transport)
+        self.pulse = Pulse()
+        self._outbox = self.factory.outbox(self.transport, self.close)
+        self._connectionMade()
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        hello = self.factory.hello(request)
+        if hello is None:
+            raise ConnectionDeny(ConnectionDeny.NOT_FOUND, "WebSockets are served at /app/{key}")
+        self._hello = hello
+        # A browser that asked for a subprotocol and gets none closes the connection.
+        return request.protocols[0] if request.protocols else None
+
+    def _onOpen(self) -> None:
+        # Autobahn's own asks TLS for channel ids first; nobody here reads them.
+        self.onOpen()
+
+    def onOpen(self) -> None:
+        for name in _LEFTOVERS:
+            self.__dict__.pop(name, None)
+        self.transport.registerProducer(self._outbox, True)
+        self.factory.sweep.add(self)
+        self._session = self.factory.new_session(self._outbox, self.peer)
+        self._receive = self._session.receive
+        self._session.open(self._hello)
+        del self._hello
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        self.factory.sweep.discard(self)
+        session = self.__dict__.pop("_session", None)
+        if session is not None:
+            self._receive = _ignore
+            session.lost(code or 1005, reason or "")
+        self._outbox.drop()
+
+    def close(self, code: int, reason: str) -> None:
+        """Start the closing handshake; the client has ``closeHandshakeTimeout`` to answer."""
+        if self.state == self.STATE_OPEN:
+            self.sendClose(code, reason)
+
+    # -- in ----------------------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        pulse = self.pulse
+        pulse.heard = True
+        if (
+            self.state == self.STATE_OPEN
+            and not self.data
+            and self.current_frame is None
+            and not self.inside_message
+        ):
+            start = 0
+            longest = self.maxMessagePayloadSize
+            while taken := take_text(data, start, longest):
+                text, start = taken
+                self._receive(text)
+                if start == len(data):
+                    return
+                if self.state != self.STATE_OPEN:
+                    break
+            if start:
+                data = data[start:]
+        self._dataReceived(data)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """A message that came by Autobahn's road: fragmented, compressed, or in pieces."""
+        if isBinary:
+            self._session.refuse_binary()
+        else:
+            self._receive(payload)
+
+    # -- out ---------------------------------------------------------------------------
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """Autobahn's frames take the same road as ours, so that they keep their order."""
+        if self.state == self.STATE_CONNECTING:
+            self.transport.write(data)
+        else:
+            self._outbox.send_wire(data)
+
+    def unregisterProducer(self) -> None:
+        # Called by Autobahn before it drops the connection: the last moment to write.
+        self._outbox.flush()
+        self.transport.unregisterProducer()
+
+    # -- silence -----------------------------------------------------------------------
+
+    def ping(self) -> None:
+        self.sendPing()
+
+    def give_up(self) -> None:
+        self._session.close(Code.NO_PONG, "nothing was heard for 90 seconds, not even a pong")
+
+
+def _ignore(payload: bytes) -> None:
+    """Messages that were read in the same turn in which the connection closed."""
