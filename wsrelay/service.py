@@ -28,7 +28,8 @@ from .pusher import codec
 from .pusher.session import Session
 from .takeover import take_over
 from .web.api import Api
-from .web.site import RelaySite
+from .web.fastlane import FastLaneFactory
+from .web.site import IDLE_TIMEOUT, RelaySite
 from .websocket.factory import RelayFactory
 
 _log = Logger(namespace="wsrelay")
@@ -61,9 +62,10 @@ class RelayService(MultiService):
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
         )
+        api = Api(self.apps, self.relay, time.time, settings.path_prefix)
         site = RelaySite(
             reactor,
-            Api(self.apps, self.relay, time.time, settings.path_prefix),
+            api,
             upgrade=lambda transport, head: take_over(self.websocket, transport, head),
             path_prefix=settings.path_prefix,
             max_body_bytes=settings.max_body_bytes,
@@ -72,7 +74,9 @@ class RelayService(MultiService):
         self._front_door = FrontDoorFactory(
             reactor,
             self.websocket,
-            site,
+            FastLaneFactory(
+                api, site, max_body_bytes=settings.max_body_bytes, idle_timeout=IDLE_TIMEOUT
+            ),
             path_prefix=settings.path_prefix,
             handshake_timeout=settings.handshake_timeout,
         )

@@ -69,9 +69,11 @@ class RelayFactory(WebSocketServerFactory):
             openHandshakeTimeout=0,
         )
         self.server = None
-        # Autobahn copies some forty options into each protocol that lacks them, 3 KB a
-        # connection; as attributes of a class they are there already.
+        # Autobahn (26.10.2) copies some forty options into each protocol, 3 KB a connection,
+        # and formats them for a debug line that nobody reads, a third of the time a handshake
+        # takes. As attributes of a class they are there already, and none is left to copy.
         options = {name: getattr(self, name) for name in RelayProtocol.CONFIG_ATTRS}
+        options["CONFIG_ATTRS"] = []
         self.protocol: Any = type("RelayProtocol", (RelayProtocol,), options)
 
     def when_empty(self, most_seconds: float) -> Deferred[None]:

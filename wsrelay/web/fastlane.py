@@ -1,0 +1,167 @@
+"""The common request, answered without twisted.web: whole, small, from a backend's library.
+
+What is plainly written and has come in one piece is read here; whatever is not (a browser's
+request, a body in pieces, any doubt about the head) is given to twisted.web together with the
+rest of its connection, so that being right about HTTP stays twisted.web's. A publish takes a
+third of the time this way.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+from twisted.protocols.policies import TimeoutMixin
+
+from ..takeover import take_over
+from .api import Api
+from .exchange import Answer, Request, parse_query
+
+_log = Logger()
+
+#: Headers that change how a request is read or answered: not common.
+_UNCOMMON = frozenset(
+    (b"transfer-encoding", b"expect", b"upgrade", b"origin", b"te", b"trailer", b"connection")
+)
+_METHODS = (b"GET", b"POST")
+
+
+def take_request(data: bytes, most_body: int) -> tuple[Request, int] | None:
+    """The common request that ``data`` begins with, and where it ends; ``None`` if there is none.
+
+    Strict on purpose (RFC 9112): one spelling of everything, no folded lines, one length. What
+    is refused here is not wrong, only not common.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    start_line, *fields = data[:end].split(b"\r\n")
+    parts = start_line.split(b" ")
+    if len(parts) != 3 or parts[2] != b"HTTP/1.1" or parts[0] not in _METHODS:
+        return None
+    target = parts[1]
+    if not target.startswith(b"/") or not target.isascii():
+        return None
+    length, has_host = 0, False
+    for field in fields:
+        name, colon, value = field.partition(b":")
+        name = name.lower()
+        if name == b"content-length" and not length:
+            if not value.strip().isdigit():
+                return None
+            length = int(value)
+        elif name == b"host" and not has_host:
+            has_host = True
+        elif name == b"connection" and value.strip().lower() == b"keep-alive":
+            continue
+        elif (
+            not colon
+            or name in _UNCOMMON
+            or name in (b"content-length", b"host")
+            or not name.replace(b"-", b"").isalnum()
+            or b"\r" in value
+            or b"\n" in value
+        ):
+            return None
+    body = end + 4
+    if not has_host or length > most_body or len(data) < body + length:
+        return None
+    path, _, query = target.partition(b"?")
+    return (
+        Request(
+            parts[0].decode(),
+            path.decode(),
+            parse_query(query.decode()),
+            data[body : body + length],
+        ),
+        body + length,
+    )
+
+
+def response(answer: Answer) -> bytes:
+    """An answer as it goes out (RFC 9112), in one piece."""
+    status = HTTPStatus(answer.status)
+    extra = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+    return (
+        f"HTTP/1.1 {answer.status} {status.phrase}\r\n"
+        f"Content-Type: {answer.content_type}\r\n{extra}"
+        f"Content-Length: {len(answer.body)}\r\n\r\n"
+    ).encode() + answer.body
+
+
+class FastLane(TimeoutMixin, Protocol):
+    """One HTTP connection, as long as its requests are common ones."""
+
+    transport: Any
+
+    def __init__(self, lane: FastLaneFactory) -> None:
+        self._lane = lane
+        self._received = b""
+        self._is_answering = False
+
+    def connectionMade(self) -> None:
+        self.setTimeout(self._lane.idle_timeout)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._received += data
+        if not self._is_answering:
+            self._take()
+
+    def _take(self) -> None:
+        """Answer the requests that are here, one after the other."""
+        while self._received and not self._is_answering:
+            taken = take_request(self._received, self._lane.max_body_bytes)
+            if taken is None:
+                self.setTimeout(None)
+                self.transport.resumeProducing()
+                take_over(self._lane.slow, self.transport, self._received)
+                return
+            request, end = taken
+            self._received = self._received[end:]
+            self._answer(request)
+
+    def _answer(self, request: Request) -> None:
+        self._is_answering = True
+        Deferred.fromCoroutine(self._lane.api.respond(request)).addCallback(self._send).addErrback(
+            lambda failure: _log.failure("an answer was not sent", failure)
+        )
+        if self._is_answering:  # it waits for other nodes; one request at a time
+            self.setTimeout(None)
+            self.transport.pauseProducing()
+
+    def _send(self, answer: Answer) -> None:
+        self._is_answering = False
+        self.transport.write(response(answer))
+        self.setTimeout(self._lane.idle_timeout)
+
+    def connectionLost(self, reason: object = None) -> None:
+        self.setTimeout(None)
+
+
+class FastLaneFactory(Factory):
+    """Stands before twisted.web."""
+
+    noisy = False
+
+    def __init__(
+        self, api: Api, slow: IProtocolFactory, *, max_body_bytes: int, idle_timeout: float
+    ) -> None:
+        self.api = api
+        self.slow = slow
+        self.max_body_bytes = max_body_bytes
+        self.idle_timeout = idle_timeout
+
+    def doStart(self) -> None:
+        super().doStart()
+        self.slow.doStart()
+
+    def doStop(self) -> None:
+        self.slow.doStop()
+        super().doStop()
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        return FastLane(self)
