@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from functools import partial
 
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -12,7 +13,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.python.failure import Failure
 
-from .transport import EagerServer
+from .transport import EagerServer, Wave
 
 BACKLOG = 4096
 
@@ -30,10 +31,14 @@ class CannotStart(SystemExit, Exception):
 
 
 def listen(
-    reactor: object, descriptions: Sequence[str], factory: IProtocolFactory
+    reactor: object,
+    descriptions: Sequence[str],
+    factory: IProtocolFactory,
+    wave: Wave | None,
 ) -> list[IListeningPort]:
     """Listen on every endpoint; raise ``CannotStart`` if one of them can't be had."""
     ports: list[IListeningPort] = []
+    transport = partial(EagerServer, wave=wave)
     for description in descriptions:
         try:
             endpoint = serverFromString(reactor, description)
@@ -49,7 +54,7 @@ def listen(
                 continue
             raise _explained(description, port)
         if type(port) is tcp.Port:
-            port.transport = EagerServer  # type: ignore[assignment]
+            port.transport = transport  # type: ignore[assignment]
         ports.append(port)
     return ports
 

@@ -27,6 +27,7 @@ from .log import log_notice, spawn
 from .pusher import codec
 from .pusher.session import Session
 from .takeover import take_over
+from .transport import Wave, wave_on
 from .web.api import Api
 from .web.fastlane import FastLaneFactory
 from .web.site import IDLE_TIMEOUT, RelaySite
@@ -49,6 +50,7 @@ class RelayService(MultiService):
         self._settings = settings
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
+        self._wave: Wave | None = None
         self.tally = Tally()
         self.connections: Connections[Session] = Connections()
         self.apps = Apps(settings.apps)
@@ -111,7 +113,8 @@ class RelayService(MultiService):
 
     def _listen(self) -> None:
         if not self._ports:
-            self._ports = listen(self._reactor, self._endpoints(), self._front_door)
+            self._wave = wave_on(self._reactor)
+            self._ports = listen(self._reactor, self._endpoints(), self._front_door, self._wave)
 
     def startService(self) -> None:
         self._listen()  # twist (26.10) does not call privilegedStartService
@@ -147,7 +150,12 @@ class RelayService(MultiService):
         for session in list(self.connections):
             session.close(Code.OVER_CAPACITY, "the server is stopping")
         stopped: Deferred[Any] = DeferredList([*closing, self.websocket.when_empty(CLOSE_TIMEOUT)])
-        return stopped.addCallback(lambda _: super(RelayService, self).stopService())
+        return stopped.addCallback(self._rest)
+
+    def _rest(self, _: object) -> Any:
+        if self._wave is not None:
+            self._wave.close()
+        return super().stopService()
 
 
 def development_advice(ports: Sequence[IListeningPort]) -> str:
