@@ -15,21 +15,27 @@ from twisted.logger import ILogObserver, Logger, jsonFileLogObserver
 from .cluster.local import LocalBus, LocalPresence
 from .config.settings import Settings, is_development
 from .core.apps import Apps
+from .core.cache import Memory
 from .core.connections import Connections
 from .core.errors import Code
 from .core.hub import Hub
 from .core.notices import Tally
-from .core.ports import Door
 from .core.relay import Relay
+from .core.signins import SignIns
+from .core.users import SignedIn
 from .frontdoor import FrontDoorFactory
 from .listening import listen, name_of, tcp_endpoint
 from .log import log_notice, spawn
 from .pusher import codec
+from .pusher.counting import Counting
 from .pusher.session import Session
+from .pusher.surroundings import Surroundings
 from .takeover import take_over
 from .transport import Wave, wave_on
 from .web.api import Api
+from .web.desk import Desk
 from .web.fastlane import FastLaneFactory
+from .web.quota import Quotas
 from .web.site import IDLE_TIMEOUT, RelaySite
 from .websocket.factory import RelayFactory
 
@@ -52,19 +58,41 @@ class RelayService(MultiService):
         self._ports: list[IListeningPort] = []
         self._wave: Wave | None = None
         self.tally = Tally()
-        self.connections: Connections[Session] = Connections()
+        self.connections = Connections()
         self.apps = Apps(settings.apps)
-        self.relay = Relay(Hub(), LocalBus(), LocalPresence(), codec, log_notice, self.tally)
+        self.relay = Relay(
+            hub=Hub(),
+            bus=LocalBus(),
+            presence=LocalPresence(),
+            cache=Memory(time.monotonic, settings.max_cache_bytes),
+            wording=codec,
+            observer=log_notice,
+            tally=self.tally,
+        )
+        users = SignedIn(reactor.callLater, lambda app, user: self.signins.gone_offline(app, user))
+        self.signins = SignIns(self.relay, users, self.connections, codec)
+        self._around = Surroundings(
+            apps=self.apps,
+            relay=self.relay,
+            signins=self.signins,
+            counting=Counting(self.relay, reactor.callLater, log_notice),
+            connections=self.connections,
+            observer=log_notice,
+            spawn=spawn,
+            clock=time.monotonic,  # reactor.seconds() is the time of day, which may be set
+            call_later=reactor.callLater,
+        )
         self.websocket = RelayFactory(
             reactor,
-            self._new_session,
+            lambda door, peer: Session(self._around, door, peer),
             self.tally,
             path_prefix=settings.path_prefix,
             max_message_bytes=max(app.max_event_bytes for app in self.apps) + ROOM_AROUND_DATA,
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
         )
-        api = Api(self.apps, self.relay, time.time, settings.path_prefix)
+        desk = Desk(self.apps, self.relay, self.signins, self.connections, Quotas(time.monotonic))
+        api = Api(desk, time.time, settings.path_prefix)
         site = RelaySite(
             reactor,
             api,
@@ -81,18 +109,6 @@ class RelayService(MultiService):
             ),
             path_prefix=settings.path_prefix,
             handshake_timeout=settings.handshake_timeout,
-        )
-
-    def _new_session(self, door: Door, peer: str) -> Session:
-        return Session(
-            apps=self.apps,
-            relay=self.relay,
-            connections=self.connections,
-            door=door,
-            peer=peer,
-            observer=log_notice,
-            spawn=spawn,
-            clock=self._reactor.seconds,
         )
 
     # -- starting ------------------------------------------------------------------------

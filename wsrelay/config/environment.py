@@ -29,26 +29,35 @@ def layer_from(environ: Mapping[str, str], name: str) -> Layer:
     """
     given = {key: value for key, value in environ.items() if value}
     values: dict[str, Any] = {}
+    rights: dict[str, Any] = {}
+    keys: dict[str, str] = {}
     for key, value in given.items():
         if key.startswith("WSRELAY_"):
             setting = key.removeprefix("WSRELAY_").lower()
             if setting in _SETTINGS:
                 values[setting] = _split(value) if setting in _LISTS else value
-            elif setting not in _OTHERS + RIGHTS:
+            elif setting in RIGHTS:
+                rights[setting] = value
+            elif setting not in _OTHERS:
                 raise ConfigurationError(
                     f"{name}: {key}: unknown; expected WSRELAY_ and one of "
                     + ", ".join(sorted(map(str.upper, _SETTINGS + _OTHERS + RIGHTS)))
                 )
+            keys[setting] = key
     for variables, setting in ((_PORTS, "port"), (_HOSTS, "host")):
-        found = next((given[key] for key in variables if key in given), None)
-        if found is not None:
-            values.setdefault(setting, found)
-    apps = [app for owner in _APPS if (app := _app_of(owner, given, name)) is not None]
+        found = next((key for key in variables if key in given), None)
+        if found is not None and setting not in values:
+            values[setting] = given[found]
+            keys[setting] = found
+    apps: dict[str, dict[str, Any]] = {}
+    for owner in _APPS:
+        app = _app_of(owner, given, name)
+        if app is not None:
+            # PUSHER_ and REVERB_ may name the same app: the first one named is taken.
+            apps.setdefault(app["id"], app)
     if apps:
-        # PUSHER_ and REVERB_ may name the same app: the first one named is taken.
-        values["apps"] = list({app["id"]: app for app in reversed(apps)}.values())
-    rights = {right: given[key] for right in RIGHTS if (key := f"WSRELAY_{right.upper()}") in given}
-    return Layer(name, values, rights)
+        values["apps"] = list(apps.values())
+    return Layer(name, values, rights, keys)
 
 
 def _split(value: str) -> list[str]:

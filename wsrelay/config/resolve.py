@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
 from msgspec import Struct, structs
 
 from ..core.apps import App, Apps
+from . import dotenv
 from .environment import layer_from
 from .layer import ConfigurationError, Layer
 from .settings import DEVELOPMENT_APP, Settings
@@ -18,6 +19,9 @@ from .settings import DEVELOPMENT_APP, Settings
 __all__ = ["ConfigurationError", "Given", "resolve"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+#: Split at the colons without a backslash before them.
+_parts_of_endpoint = re.compile(r"(?:[^:\\]|\\.)+").findall
 
 
 class Given(Struct, frozen=True):
@@ -37,23 +41,33 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Settings:
 
     Apps of all sources are served together; where two name the same id, the higher one counts.
     """
-    environment = layer_from(environ, "environment")
     layers = [_options(given)]
     if laravel_env := given.laravel_env or environ.get("WSRELAY_LARAVEL_ENV"):
-        layers.append(_laravel(laravel_env))
-    layers.append(environment)
-    rights = {**layers[-1].rights, **_rights(given)}
-    checked = [_with_rights(layer, rights).checked(is_text=True) for layer in layers]
+        layers.append(_laravel(laravel_env, environ))
+    layers.append(layer_from(environ, "environment"))
+    rights: dict[str, Any] = {}
+    for layer in reversed(layers):
+        rights.update(layer.checked_rights())
+    checked = [(layer.name, _with_rights(layer.checked(is_text=True), rights)) for layer in layers]
     if config := given.config or environ.get("WSRELAY_CONFIG"):
-        checked.append(_toml(config).checked(is_text=False))
-    return _merged(checked)
+        checked.append((config, _toml(config).checked(is_text=False)))
+    return _merged(checked, rights)
 
 
 def _options(given: Given) -> Layer:
     values = dict(given.settings)
     if given.apps:
         values["apps"] = [_app(text) for text in given.apps]
-    return Layer("options", values)
+    rights = {
+        "client_events": given.client_events,
+        "client_event_rate": given.client_event_rate,
+    }
+    return Layer(
+        "options",
+        values,
+        {name: value for name, value in rights.items() if value is not None},
+        {name: f"--{name.replace('_', '-')}" for name in (*values, *rights) if name != "apps"},
+    )
 
 
 def _app(text: str) -> dict[str, Any]:
@@ -63,27 +77,18 @@ def _app(text: str) -> dict[str, Any]:
     return dict(zip(("id", "key", "secret"), parts, strict=True))
 
 
-def _rights(given: Given) -> dict[str, Any]:
-    rights = {
-        "client_events": given.client_events,
-        "client_event_rate": given.client_event_rate,
-    }
-    return {name: value for name, value in rights.items() if value is not None}
+def _with_rights(values: dict[str, Any], rights: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with the rights that options and environment give to their apps."""
+    if "apps" not in values:
+        return values
+    return {**values, "apps": tuple(structs.replace(app, **rights) for app in values["apps"])}
 
 
-def _with_rights(layer: Layer, rights: Mapping[str, Any]) -> Layer:
-    """The layer with the rights that options and environment give to their apps."""
-    if "apps" not in layer.values or not rights:
-        return layer
-    apps = [{**app, **rights} for app in layer.values["apps"]]
-    return structs.replace(layer, values={**layer.values, "apps": apps})
-
-
-def _laravel(path: str) -> Layer:
-    """A Laravel app's ``.env``: quotes, comments and ``${VAR}`` are read as Laravel reads them."""
-    _readable(path)
-    values = dotenv_values(path, encoding="utf-8")
-    return layer_from({key: value or "" for key, value in values.items()}, path)
+def _laravel(path: str, environ: Mapping[str, str]) -> Layer:
+    try:
+        return layer_from(dotenv.parse(_readable(path).decode("utf-8-sig"), environ), path)
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: not a Laravel .env: {error}") from error
 
 
 def _toml(path: str) -> Layer:
@@ -100,28 +105,31 @@ def _readable(path: str) -> bytes:
         raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from error
 
 
-def _merged(layers: Iterable[dict[str, Any]]) -> Settings:
+def _merged(layers: Iterable[tuple[str, dict[str, Any]]], rights: Mapping[str, Any]) -> Settings:
     """The first layer that says something wins."""
     values: dict[str, Any] = {}
     apps: dict[str, App] = {}
-    for layer in layers:
-        of_layer = layer.pop("apps", ())
-        _refuse_twins(of_layer)
+    sources = []
+    for name, layer in layers:
+        if of_layer := layer.pop("apps", ()):
+            sources.append(name)
+            _refuse_twins(name, of_layer)
         for app in of_layer:
             apps.setdefault(app.id, app)
         values = {**layer, **values}
-    _refuse_twins(apps.values())
-    settings = Settings(**values, apps=tuple(apps.values()) or (DEVELOPMENT_APP,))
-    if not apps:
-        _refuse_strangers(settings)
+    _refuse_twins(" and ".join(sources), apps.values())
+    if apps:
+        return Settings(**values, apps=tuple(apps.values()))
+    settings = Settings(**values, apps=(structs.replace(DEVELOPMENT_APP, **rights),))
+    _refuse_strangers(settings)
     return settings
 
 
-def _refuse_twins(apps: Iterable[App]) -> None:
+def _refuse_twins(source: str, apps: Iterable[App]) -> None:
     try:
         Apps(apps)
     except ValueError as error:
-        raise ConfigurationError(f"apps: {error}") from error
+        raise ConfigurationError(f"{source}: apps: {error}") from error
 
 
 def _refuse_strangers(settings: Settings) -> None:
@@ -132,10 +140,15 @@ def _refuse_strangers(settings: Settings) -> None:
             "development app, whose secret is public, is served on loopback only"
         )
     for endpoint in settings.listen:
-        if not endpoint.startswith("unix:") and not any(
-            f"interface={host}" in endpoint.replace("\\", "") for host in LOOPBACK
-        ):
+        if not _is_local(endpoint):
             raise ConfigurationError(
                 f"listen: {endpoint} needs an app of your own (--app ID:KEY:SECRET): the "
                 "development app is served on loopback (interface=127.0.0.1) and unix sockets only"
             )
+
+
+def _is_local(endpoint: str) -> bool:
+    """Whether a Twisted endpoint can only be reached from this machine."""
+    kind, *arguments = [part.replace("\\", "") for part in _parts_of_endpoint(endpoint)]
+    interfaces = [text.partition("=")[2] for text in arguments if text.startswith("interface=")]
+    return kind == "unix" or bool(interfaces) and set(interfaces) <= set(LOOPBACK)

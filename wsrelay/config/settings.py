@@ -31,7 +31,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     path_prefix: Annotated[
         str,
         Meta(
-            pattern=r"^(/[^/\s]+)*$",
+            pattern=r"^(/[^/\s]+)*\Z",
             description="Path in front of every address, such as `/realtime`.",
         ),
     ] = ""
@@ -52,6 +52,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="Bytes that may wait for a slow reader; above, it is closed with 4100.",
         ),
     ] = KB * KB
+    max_cache_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Bytes that cache channels may remember; the oldest go first."),
+    ] = 64 * KB * KB
     log_format: Annotated[Literal["text", "json"], Meta(description="Form of the log's lines.")] = (
         "text"
     )
@@ -59,5 +63,5 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def is_development(settings: Settings) -> bool:
-    """Whether nothing was configured, so that the development app runs."""
-    return settings.apps == (DEVELOPMENT_APP,) and settings.apps[0] is DEVELOPMENT_APP
+    """Whether no app was configured, so that the development app runs."""
+    return any(app.secret is DEVELOPMENT_APP.secret for app in settings.apps)

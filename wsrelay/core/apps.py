@@ -13,6 +13,15 @@ from msgspec import Meta, Struct
 
 ClientEvents = Literal["members", "all", "off"]
 ErrorDialect = Literal["soketi", "pusher", "both"]
+WebhookEvent = Literal[
+    "channel_occupied",
+    "channel_vacated",
+    "member_added",
+    "member_removed",
+    "client_event",
+    "cache_miss",
+    "subscription_count",
+]
 
 KB = 1024
 
@@ -36,6 +45,29 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+class Webhook(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One address that is told of an app's events: what ``[[apps.webhooks]]`` may hold."""
+
+    url: Annotated[
+        str,
+        Meta(pattern=r"^https?://[^\s]+$", max_length=2000, description="Where events are POSTed."),
+    ]
+    events: Annotated[
+        tuple[WebhookEvent, ...],
+        Meta(description="The kinds of events it is told of. Empty: all."),
+    ] = ()
+    channel_prefix: Annotated[
+        str, Meta(description="Only channels whose name starts with this.")
+    ] = ""
+    channel_suffix: Annotated[str, Meta(description="Only channels whose name ends with this.")] = (
+        ""
+    )
+    headers: Annotated[
+        dict[str, Secret],
+        Meta(max_length=50, description="Headers to send along; their values are kept secret."),
+    ] = {}
 
 
 class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,6 +122,42 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(ge=10, le=3600, description="Seconds of silence after which clients ping."),
     ] = 120
 
+    subscription_count: Annotated[
+        bool,
+        Meta(description="Tell subscribers how many they are, as `pusher:subscription_count`."),
+    ] = False
+    watchlist: Annotated[
+        bool, Meta(description="Tell signed-in users which users they watch are online.")
+    ] = True
+    authorization_timeout: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Seconds in which a connection must sign in or subscribe to a private or "
+            "presence channel, or be closed with 4009. 0: no such duty.",
+        ),
+    ] = 0
+    cache_seconds: Annotated[
+        int, Meta(ge=1, le=86_400, description="How long a cache channel remembers its event.")
+    ] = 1800
+    event_rate: Annotated[
+        float,
+        Meta(ge=0, description="Channels that backends may publish to a second; 429. 0: any."),
+    ] = 0
+    read_rate: Annotated[
+        float, Meta(ge=0, description="GET requests of backends a second; 429 above. 0: any.")
+    ] = 0
+    always_report_subscription_count: Annotated[
+        bool, Meta(description="Report it of every single channel, asked or not, as Soketi does.")
+    ] = False
+    webhooks: Annotated[
+        tuple[Webhook, ...], Meta(max_length=20, description="Who is told of events.")
+    ] = ()
+    webhook_batching: Annotated[
+        bool, Meta(description="Send events that happen together in one request.")
+    ] = False
+
     max_connections: Annotated[
         int, Meta(ge=0, description="Open connections; 4004 above. 0: any number.")
     ] = 0
@@ -105,6 +173,12 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = 200
     max_channels_per_event: Annotated[
         int, Meta(ge=1, le=10_000, description="Channels that one publish may name.")
+    ] = 100
+    max_events_per_batch: Annotated[
+        int, Meta(ge=1, le=1000, description="Events in one request to `batch_events`.")
+    ] = 10
+    max_watchlist: Annotated[
+        int, Meta(ge=0, le=10_000, description="Users that one user may watch; 4302 above.")
     ] = 100
     max_subscriptions: Annotated[
         int, Meta(ge=1, le=100_000, description="Channels one connection may subscribe to.")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
 
-Conversation = TypeVar("Conversation")
+from .ports import Conversation
 
 
-class Connections(Generic[Conversation]):
+class Connections:
     """Every admitted connection, found by its app and its socket id."""
 
     def __init__(self) -> None:
@@ -22,6 +21,9 @@ class Connections(Generic[Conversation]):
         of_app = self._apps.get(app_id)
         if of_app is not None and of_app.pop(socket_id, None) is not None and not of_app:
             del self._apps[app_id]
+
+    def get(self, app_id: str, socket_id: str) -> Conversation | None:
+        return self._apps.get(app_id, {}).get(socket_id)
 
     def count(self, app_id: str) -> int:
         return len(self._apps.get(app_id, ()))

@@ -38,6 +38,8 @@ class Code(IntEnum):
     BAD_MESSAGE = 4300
     #: In-band only: a client event that was not passed on.
     CLIENT_EVENT_REJECTED = 4301
+    #: In-band only: more users are watched than may be; the first ones are.
+    WATCHLIST_TOO_LONG = 4302
 
 
 class RelayError(Exception):

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 
 USER_CHANNEL_PREFIX = "#server-to-user-"
+#: The channel on which those who watch a user hear of him. No client can name it.
+WATCHLIST_PREFIX = "#watchlist-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Kind:
     is_encrypted: bool = False
     #: ``#server-to-user-{id}``: admitted by sign-in and not by a signature.
     is_for_one_user: bool = False
+    #: Whether backends hear of the channel: in lists, counts and webhooks.
+    is_listed: bool = True
 
 
 PUBLIC = Kind("")
@@ -33,7 +37,8 @@ KINDS = (
     Kind("private-encrypted-", needs_auth=True, is_encrypted=True),
     Kind("presence-cache-", needs_auth=True, has_presence=True, is_cached=True),
     Kind("private-cache-", needs_auth=True, is_cached=True),
-    Kind(USER_CHANNEL_PREFIX, is_for_one_user=True),
+    Kind(WATCHLIST_PREFIX, is_listed=False),
+    Kind(USER_CHANNEL_PREFIX, is_for_one_user=True, is_listed=False),
     Kind("presence-", needs_auth=True, has_presence=True),
     Kind("private-", needs_auth=True),
     Kind("cache-", is_cached=True),

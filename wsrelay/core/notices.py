@@ -74,6 +74,36 @@ class MemberRemoved:
     user_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClientEventSent:
+    """A client event was passed on. Only told for apps that have webhooks: it is frequent."""
+
+    app_id: str
+    channel: str
+    event: str
+    #: The data as delivered.
+    data: str
+    socket_id: str
+    user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMissed:
+    """Somebody subscribed to a cache channel that has nothing to tell."""
+
+    app_id: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionCounted:
+    """The subscribers of a channel were told how many they are."""
+
+    app_id: str
+    channel: str
+    count: int
+
+
 Notice = (
     ConnectionOpened
     | ConnectionClosed
@@ -83,6 +113,9 @@ Notice = (
     | ChannelVacated
     | MemberAdded
     | MemberRemoved
+    | ClientEventSent
+    | CacheMissed
+    | SubscriptionCounted
 )
 
 

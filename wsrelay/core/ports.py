@@ -6,9 +6,10 @@ introduces them to each other, and the hall never learns who stands behind one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from .cache import Cached
 from .errors import Code
 from .frame import Frame
 from .notices import Notice
@@ -69,12 +70,50 @@ class Presence(Protocol):
     async def user_count(self, app_id: str, channel: str) -> int: ...
 
 
+class Users(Protocol):
+    """Who is signed in, over all nodes. See ``core.users`` for what the edges mean."""
+
+    async def sign_in(self, app_id: str, user_id: str, socket_id: str) -> bool: ...
+
+    async def sign_out(self, app_id: str, user_id: str, socket_id: str) -> None: ...
+
+    async def online(self, app_id: str, user_ids: Iterable[str]) -> set[str]: ...
+
+
+class Cache(Protocol):
+    """What cache channels remember, over all nodes."""
+
+    async def put(self, app_id: str, channel: str, payload: bytes, seconds: float) -> None: ...
+
+    async def get(self, app_id: str, channel: str) -> Cached | None: ...
+
+
 class Wording(Protocol):
     """How the relay's own announcements are put into words (the interpreter's task)."""
 
     def member_added(self, channel: str, member: Member) -> Frame: ...
 
     def member_removed(self, channel: str, user_id: str) -> Frame: ...
+
+    def watchlist_events(self, online: Iterable[str], offline: Iterable[str]) -> Frame: ...
+
+
+class Timer(Protocol):
+    """Something that will happen, and can be called off until it does."""
+
+    def cancel(self) -> None: ...
+
+
+class CallLater(Protocol):
+    """Call ``what`` in ``seconds``."""
+
+    def __call__(self, seconds: float, what: Callable[[], None], /) -> Timer: ...
+
+
+class Conversation(Protocol):
+    """A client's session, as far as others may end it."""
+
+    def close(self, code: Code, message: str) -> None: ...
 
 
 class Observer(Protocol):

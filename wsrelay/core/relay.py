@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .channel import Channel
 from .hub import Hub
+from .names import kind_of
 from .notices import (
     ChannelOccupied,
     ChannelVacated,
@@ -13,7 +15,7 @@ from .notices import (
     MemberRemoved,
     Tally,
 )
-from .ports import Bus, Observer, Presence, Subscriber, Wording
+from .ports import Bus, Cache, Observer, Presence, Subscriber, Wording
 from .publication import Publication
 from .roster import Member
 
@@ -24,6 +26,8 @@ class Joined:
 
     channel: Channel
     members: tuple[Member, ...] = ()
+    #: On a cache channel, the event it remembers; ``None`` when it has none.
+    cached: bytes | None = None
 
 
 class Relay:
@@ -35,33 +39,49 @@ class Relay:
 
     def __init__(
         self,
+        *,
         hub: Hub,
         bus: Bus,
         presence: Presence,
+        cache: Cache,
         wording: Wording,
         observer: Observer,
         tally: Tally,
     ) -> None:
         self.hub = hub
         self.presence = presence
+        self.cache = cache
         self.tally = tally
         self._bus = bus
         self._wording = wording
         self._observe = observer
+        #: By app and channel, how many subscriptions are on their way: while one is, the
+        #: channel stays wanted from the bus, whoever else leaves or fails meanwhile.
+        self._joining: dict[tuple[str, str], int] = {}
 
     def publish(self, publication: Publication) -> None:
         """Deliver here, carry to other nodes if possible; nobody waits for the outcome."""
         self._bus.carry(publication)
         self._deliver(publication)
 
-    async def publish_surely(self, *publications: Publication) -> None:
+    async def publish_surely(
+        self, publications: Sequence[Publication], cache_seconds: float
+    ) -> None:
         """The same with a promise: either every one is on its way, or nothing was delivered.
 
-        Raises ``PublishRefused`` (503) when the other nodes can't be reached.
+        Cache channels remember their event for ``cache_seconds``. Raises ``PublishRefused``
+        (503) when the other nodes can't be reached.
         """
         for publication in publications:
             await self._bus.carry_surely(publication)
         for publication in publications:
+            if kind_of(publication.channel).is_cached:
+                await self.cache.put(
+                    publication.app_id,
+                    publication.channel,
+                    publication.frame.payload,
+                    cache_seconds,
+                )
             self._deliver(publication)
 
     def _deliver(self, publication: Publication) -> None:
@@ -82,23 +102,30 @@ class Relay:
         Everybody else hears of a new user at once; what is returned holds him already, so the
         caller must send it to him before it returns to the reactor. Raises ``RosterFull``.
         """
-        if self.hub.channel(app_id, name) is None:
-            await self._bus.attend(app_id, name)
-        arrival = None
-        if member is not None:
-            try:
+        wanted = (app_id, name)
+        self._joining[wanted] = self._joining.get(wanted, 0) + 1
+        arrival = cached = None
+        try:
+            if self.hub.channel(app_id, name) is None:
+                await self._bus.attend(app_id, name)
+            if kind_of(name).is_cached:
+                cached = await self.cache.get(app_id, name)
+            if member is not None:
                 arrival = await self.presence.join(
                     app_id, name, subscriber.socket_id, member, most_members
                 )
-            except BaseException:
-                if self.hub.channel(app_id, name) is None:
-                    self._bus.forget(app_id, name)
-                raise
-        channel, is_first = self.hub.subscribe(app_id, name, subscriber)
-        if is_first:
+            # No wait from here on: the snapshot and what is delivered next must join without gap.
+            channel, is_first = self.hub.subscribe(app_id, name, subscriber)
+        finally:
+            self._joining[wanted] -= 1
+            if not self._joining[wanted]:
+                del self._joining[wanted]
+            self._forget_if_unwanted(app_id, name)
+        payload = cached.payload if cached is not None else None
+        if is_first and channel.kind.is_listed:
             self._observe(ChannelOccupied(app_id, name))
         if arrival is None or member is None:
-            return Joined(channel)
+            return Joined(channel, cached=payload)
         if arrival.is_new_user:
             self._observe(MemberAdded(app_id, name, member.user_id))
             self.publish(
@@ -109,14 +136,14 @@ class Relay:
                     excluded_socket_id=subscriber.socket_id,
                 )
             )
-        return Joined(channel, arrival.members)
+        return Joined(channel, arrival.members, payload)
 
     async def unsubscribe(self, app_id: str, channel: Channel, socket_id: str) -> None:
         """Take a subscriber away; the others hear of a user whose last connection it was."""
         name = channel.name
         is_last = self.hub.unsubscribe(app_id, name, socket_id)
         if is_last:
-            self._bus.forget(app_id, name)
+            self._forget_if_unwanted(app_id, name)
         if channel.kind.has_presence:
             departure = await self.presence.leave(app_id, name, socket_id)
             if departure.gone is not None:
@@ -124,5 +151,23 @@ class Relay:
                 self.publish(
                     Publication(app_id, name, self._wording.member_removed(name, departure.gone))
                 )
-        if is_last:
+        if is_last and channel.kind.is_listed:
             self._observe(ChannelVacated(app_id, name))
+
+    # -- asking ------------------------------------------------------------------------
+
+    async def subscription_count(self, app_id: str, name: str) -> int:
+        """How many connections are subscribed to a channel."""
+        return self.hub.subscription_count(app_id, name)
+
+    async def occupied_channels(self, app_id: str, prefix: str) -> list[str]:
+        """The names of the channels that somebody is subscribed to."""
+        return [
+            channel.name
+            for channel in self.hub.channels(app_id)
+            if channel.kind.is_listed and channel.name.startswith(prefix)
+        ]
+
+    def _forget_if_unwanted(self, app_id: str, name: str) -> None:
+        if self.hub.channel(app_id, name) is None and (app_id, name) not in self._joining:
+            self._bus.forget(app_id, name)

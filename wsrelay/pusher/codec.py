@@ -15,7 +15,7 @@ from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError,
 from ..core.errors import Code, EventRejected
 from ..core.frame import Frame
 from ..core.roster import Member
-from .messages import ClientEvent, Ignored, Message, Ping, Subscribe, Unsubscribe
+from .messages import ClientEvent, Ignored, Message, Ping, SignIn, Subscribe, Unsubscribe
 
 _EMPTY_DATA = Raw(b'"{}"')
 _NULL_DATA = Raw(b'"null"')
@@ -33,6 +33,11 @@ class _SubscribeData(Struct):
     channel_data: Any = None
 
 
+class _SignInData(Struct):
+    auth: Any = None
+    user_data: Any = None
+
+
 class _UnsubscribeData(Struct):
     channel: str
 
@@ -47,6 +52,7 @@ class _Outgoing(Struct):
 _decode_envelope = json.Decoder(_Envelope).decode
 _decode_subscribe = json.Decoder(_SubscribeData).decode
 _decode_unsubscribe = json.Decoder(_UnsubscribeData).decode
+_decode_sign_in = json.Decoder(_SignInData).decode
 _decode_text = json.Decoder(str).decode
 _encode = json.Encoder().encode
 
@@ -73,10 +79,13 @@ def decode(payload: bytes | str) -> Message:
         if event == "pusher:ping":
             return _PING
         if event == "pusher:subscribe":
-            asked = _decode_subscribe(_object_in(envelope.data))
+            asked = _decode_subscribe(_object_in(envelope))
             return Subscribe(asked.channel, _text_or_none(asked.auth), _as_text(asked.channel_data))
         if event == "pusher:unsubscribe":
-            return Unsubscribe(_decode_unsubscribe(_object_in(envelope.data)).channel)
+            return Unsubscribe(_decode_unsubscribe(_object_in(envelope)).channel)
+        if event == "pusher:signin":
+            shown = _decode_sign_in(_object_in(envelope))
+            return SignIn(_text_or_none(shown.auth), _text_or_none(shown.user_data))
     except ValidationError as error:
         raise EventRejected(Code.BAD_MESSAGE, f"unexpected message: {error}") from error
     except (DecodeError, UnicodeDecodeError) as error:
@@ -90,9 +99,12 @@ def decode(payload: bytes | str) -> Message:
     )
 
 
-def _object_in(data: Raw) -> Raw | str:
+def _object_in(envelope: _Envelope) -> Raw | str:
     """The object in ``data``, which clients send as an object or as a string that holds one."""
-    return _decode_text(data) if is_string(bytes(data)) else data
+    data = bytes(envelope.data)
+    if not data:
+        raise EventRejected(Code.BAD_MESSAGE, f"{envelope.event} needs data (an object)")
+    return _decode_text(data) if is_string(data) else envelope.data
 
 
 def _text_or_none(value: object) -> str | None:
@@ -121,6 +133,7 @@ def decode_member(channel_data: str) -> Member:
     """
     try:
         decoded = _decode_channel_data(channel_data)
+        user_info = compact(decoded.user_info)
     except ValidationError as error:
         raise ValueError(f"channel_data: {error}") from error
     except (DecodeError, RecursionError) as error:
@@ -129,7 +142,7 @@ def decode_member(channel_data: str) -> Member:
     text = user_id if isinstance(user_id, str) else _encode(user_id).decode()
     if not text:
         raise ValueError("channel_data: user_id must not be empty")
-    return Member(text, compact(decoded.user_info))
+    return Member(text, user_info)
 
 
 def is_string(data: bytes) -> bool:
@@ -147,6 +160,11 @@ def as_string(data: bytes) -> Raw | str:
     if not data:
         return _NULL_DATA
     return Raw(data) if is_string(data) else data.decode()
+
+
+def text_of(string: Raw | str) -> str:
+    """The text in what ``as_string`` made."""
+    return string if isinstance(string, str) else _decode_text(string)
 
 
 def text_length(data: bytes, enough: int) -> int:
@@ -199,6 +217,30 @@ def member_added(channel: str, member: Member) -> Frame:
 def member_removed(channel: str, user_id: str) -> Frame:
     inner = _encode({"user_id": user_id})
     return Frame(_encode(_Outgoing("pusher_internal:member_removed", channel, inner.decode())))
+
+
+def signin_success(user_data: str) -> Frame:
+    """``user_data`` goes back unchanged, in data that is an object for once."""
+    return Frame(_encode(_Outgoing("pusher:signin_success", data={"user_data": user_data})))
+
+
+def watchlist_events(online: Iterable[str], offline: Iterable[str]) -> Frame:
+    events = [
+        {"name": name, "user_ids": list(user_ids)}
+        for name, user_ids in (("online", online), ("offline", offline))
+        if user_ids
+    ]
+    text = _encode({"events": events}).decode()
+    return Frame(_encode(_Outgoing("pusher_internal:watchlist_events", data=text)))
+
+
+def subscription_count(channel: str, count: int) -> Frame:
+    text = _encode({"subscription_count": count}).decode()
+    return Frame(_encode(_Outgoing("pusher_internal:subscription_count", channel, text)))
+
+
+def cache_miss(channel: str) -> Frame:
+    return Frame(_encode(_Outgoing("pusher:cache_miss", channel)))
 
 
 def event(name: str, channel: str, data: Raw | str, user_id: str | None = None) -> Frame:

@@ -39,6 +39,6 @@ class Pulse:
             return Verdict.WAIT
         self._silent_ticks += 1
         silence = self._silent_ticks * TICK
-        if silence >= GIVE_UP_AFTER:
+        if silence == GIVE_UP_AFTER:
             return Verdict.GIVE_UP
         return Verdict.PING if silence == PING_AFTER else Verdict.WAIT

@@ -17,6 +17,21 @@ class Unsubscribe(Struct, frozen=True):
     channel: str
 
 
+class SignIn(Struct, frozen=True):
+    auth: str | None = None
+    #: The very characters that were signed; returned unchanged.
+    user_data: str | None = None
+
+
+class User(Struct, frozen=True):
+    """Who a connection has signed in as."""
+
+    user_id: str
+    #: Compact JSON text, ``null`` when absent.
+    user_info: bytes = b"null"
+    watchlist: tuple[str, ...] = ()
+
+
 class Ping(Struct, frozen=True):
     pass
 
@@ -34,4 +49,4 @@ class Ignored(Struct, frozen=True):
     event: str
 
 
-Message = Subscribe | Unsubscribe | Ping | ClientEvent | Ignored
+Message = Subscribe | Unsubscribe | SignIn | Ping | ClientEvent | Ignored

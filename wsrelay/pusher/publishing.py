@@ -7,7 +7,8 @@ will send the whole of it again.
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from msgspec import DecodeError, Raw, Struct, ValidationError, json
 
@@ -17,7 +18,9 @@ from ..core.names import fault_in_channel_name, fault_in_event_name, kind_of
 from ..core.publication import Publication
 from . import codec
 
-_is_socket_id = re.compile(r"\d+\.\d+\Z").match
+Body = TypeVar("Body")
+
+_is_socket_id = re.compile(r"[0-9]+\.[0-9]+\Z").match
 
 #: Attributes of a channel that ``info`` may ask for in the answer to a publish.
 ATTRIBUTES = ("user_count", "subscription_count")
@@ -32,7 +35,12 @@ class _EventBody(Struct):
     info: str | None = None
 
 
+class _BatchBody(Struct):
+    batch: list[_EventBody]
+
+
 _decode_event = json.Decoder(_EventBody).decode
+_decode_batch = json.Decoder(_BatchBody).decode
 
 
 class Event(Struct, frozen=True):
@@ -45,13 +53,40 @@ class Event(Struct, frozen=True):
 
 def decode_event(app: App, body: bytes) -> Event:
     """Understand the body of a publish; raise ``PublishRefused`` (400, 413) with what is wrong."""
+    return _checked(app, _decoded(_decode_event, body, "an event"))
+
+
+def decode_batch(app: App, body: bytes) -> list[Event]:
+    """Understand the body of a batch; the first event that is wrong refuses the whole of it."""
+    batch = _decoded(_decode_batch, body, "a batch").batch
+    if len(batch) > app.max_events_per_batch:
+        raise PublishRefused(
+            400,
+            f"batch: {len(batch)} events, the limit is {app.max_events_per_batch} "
+            "(max_events_per_batch)",
+        )
+    events = []
+    for number, asked in enumerate(batch):
+        try:
+            events.append(_checked(app, asked))
+        except PublishRefused as refused:
+            raise PublishRefused(refused.status, f"batch[{number}]: {refused.message}") from refused
+    return events
+
+
+def _decoded(decode: Callable[[bytes], Body], body: bytes, what: str) -> Body:
     try:
-        asked = _decode_event(body)
+        if not body.isascii():
+            body.decode()  # msgspec (0.22) does not look into what it leaves raw
+        return decode(body)
     except ValidationError as error:
-        raise PublishRefused(400, f"the body is not an event: {error}") from error
-    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PublishRefused(400, f"the body is not {what}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise PublishRefused(400, "the body is not valid UTF-8") from error
+    except DecodeError as error:
         raise PublishRefused(400, "the body is not valid JSON") from error
-    return _checked(app, asked)
+    except RecursionError as error:
+        raise PublishRefused(400, "the body is nested too deeply") from error
 
 
 def _checked(app: App, asked: _EventBody) -> Event:
@@ -99,7 +134,10 @@ def _string(data: bytes) -> Raw:
         raise PublishRefused(400, "data: an event needs data (a string, usually JSON text)")
     if codec.is_string(data):
         return Raw(data)
-    return Raw(json.encode(codec.compact(data).decode()))
+    try:
+        return Raw(json.encode(codec.compact(data).decode()))
+    except RecursionError as error:  # can stop a level or two above where decoding stopped
+        raise PublishRefused(400, "data is nested too deeply") from error
 
 
 def _check_size(app: App, data: Raw, channels: list[str]) -> None:

@@ -5,8 +5,9 @@ Messages are judged one at a time and in order. The states are few:
     state      | receives                        | becomes
     -----------|---------------------------------|------------------------------------------
     NEW        | nothing                         | OPEN when admitted, else CLOSED
-    OPEN       | every message                   | JOINING while a join waits for other nodes
-    JOINING    | into a bounded inbox            | OPEN when the join is decided
+    OPEN       | every message                   | WAITING while an answer needs other nodes
+    WAITING    | into a bounded inbox            | OPEN when the answer is there
+    CLOSING    | nothing                         | CLOSED when the connection is gone
     CLOSED     | nothing                         |
 
 A client event (a whisper) is the hot path: it is judged by plain calls that never wait.
@@ -15,43 +16,41 @@ A client event (a whisper) is the hot path: it is judged by plain calls that nev
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from enum import Enum, auto
 from typing import Any
 
-from ..core.apps import App, Apps
-from ..core.channel import Channel
-from ..core.connections import Connections
-from ..core.errors import (
-    Code,
-    ConnectionRefused,
-    EventRejected,
-    SubscriptionRefused,
-)
+from ..core.apps import App
+from ..core.errors import Code, ConnectionRefused, EventRejected
 from ..core.limits import TokenBucket
-from ..core.notices import ConnectionClosed, ConnectionDenied, ConnectionOpened
-from ..core.ports import Door, Observer
+from ..core.notices import (
+    ClientEventSent,
+    ConnectionClosed,
+    ConnectionDenied,
+    ConnectionOpened,
+)
+from ..core.ports import Door, Timer
 from ..core.publication import Publication
 from ..core.relay import Relay
-from ..core.roster import RosterFull
 from . import codec
 from .admission import Hello, admit
-from .messages import ClientEvent, Ping, Subscribe, Unsubscribe
-from .subscribing import proven_member, refuse_bad_name
+from .memberships import Memberships
+from .messages import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe, User
+from .signing_in import proven_user
+from .surroundings import Surroundings
 from .whispering import refuse_whisper
 
-#: Messages that may wait while a join is decided. One read of a socket holds fewer than this.
+#: Messages that may wait for an answer. One read of a socket holds fewer than this.
 MOST_WAITING = 4096
 #: Messages that can't be understood, after which the connection is closed (4100).
 MOST_MALFORMED = 20
-
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class State(Enum):
     NEW = auto()
     OPEN = auto()
-    JOINING = auto()
+    WAITING = auto()
+    CLOSING = auto()
     CLOSED = auto()
 
 
@@ -59,80 +58,85 @@ class Session:
     """One client's conversation with the relay, from admission to farewell."""
 
     __slots__ = (
-        "_apps",
-        "_clock",
-        "_connections",
+        "_around",
         "_door",
+        "_duty",
         "_inbox",
+        "_is_paused",
         "_is_pumping",
+        "_is_waiting",
         "_malformed",
-        "_observe",
+        "_memberships",
         "_peer",
         "_relay",
-        "_spawn",
         "_state",
-        "_subscriptions",
-        "_user_ids",
+        "_user",
         "_whispers",
         "app",
         "socket_id",
     )
 
     app: App
+    _memberships: Memberships
 
-    def __init__(
-        self,
-        *,
-        apps: Apps,
-        relay: Relay,
-        connections: Connections[Session],
-        door: Door,
-        peer: str,
-        observer: Observer,
-        spawn: Spawn,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, around: Surroundings, door: Door, peer: str) -> None:
         self.socket_id = door.socket_id
-        self._apps = apps
-        self._relay = relay
-        self._connections = connections
+        self._around = around
+        self._relay: Relay = around.relay
         self._door = door
         self._peer = peer
-        self._observe = observer
-        self._spawn = spawn
-        self._clock = clock
         self._state = State.NEW
-        self._subscriptions: dict[str, Channel] = {}
-        #: The user behind each presence subscription.
-        self._user_ids: dict[str, str] | None = None
+        self._user: User | None = None
         self._whispers: TokenBucket | None = None
+        #: Runs out when the client must have authorised something by then.
+        self._duty: Timer | None = None
         self._inbox: deque[bytes] | None = None
         self._is_pumping = False
+        self._is_paused = False
+        #: An answer is waited for; also while CLOSING and CLOSED.
+        self._is_waiting = False
         self._malformed = 0
 
-    # -- the connection ----------------------------------------------------------------
+    # -- coming and going --------------------------------------------------------------
 
     def open(self, hello: Hello) -> None:
         """Admit the client, or say why not and close."""
-        app = self._apps.with_key(hello.key)
+        around = self._around
+        app = around.apps.with_key(hello.key)
         try:
-            self.app = admit(
-                self._apps, hello, self._connections.count(app.id) if app is not None else 0
+            app = self.app = admit(
+                around.apps, hello, around.connections.count(app.id) if app is not None else 0
             )
         except ConnectionRefused as refused:
             self._state = State.CLOSED
-            self._observe(ConnectionDenied(self._peer, refused.code, refused.message))
+            around.observer(ConnectionDenied(self._peer, refused.code, refused.message))
             self._farewell(refused.code, refused.message)
             return
         self._state = State.OPEN
-        self._connections.add(self.app.id, self.socket_id, self)
-        self._observe(ConnectionOpened(self.app.id, self.socket_id, self._peer, hello.client))
-        self._door.send(codec.connection_established(self.socket_id, self.app.activity_timeout))
+        self._memberships = Memberships(around, app, self._door)
+        around.connections.add(app.id, self.socket_id, self)
+        around.observer(ConnectionOpened(app.id, self.socket_id, self._peer, hello.client))
+        self._door.send(codec.connection_established(self.socket_id, app.activity_timeout))
+        if app.authorization_timeout:
+            self._duty = around.call_later(app.authorization_timeout, self._duty_is_due)
+
+    def _duty_is_due(self) -> None:
+        self._duty = None
+        if self._user is None and not self._memberships.has_authorized:
+            self.close(
+                Code.UNAUTHORIZED,
+                f"no sign-in and no private or presence channel within "
+                f"{self.app.authorization_timeout:g} s (authorization_timeout)",
+            )
 
     def close(self, code: Code, message: str) -> None:
         """Say goodbye: a ``pusher:error``, then a close frame with the same code."""
-        if self._state is not State.CLOSED:
-            self._farewell(code, message)
+        if self._state not in (State.OPEN, State.WAITING):
+            return
+        self._state = State.CLOSING
+        self._inbox = None
+        self._farewell(code, message)
+        self._resume()  # or the client's own close frame is never read
 
     def _farewell(self, code: Code, message: str) -> None:
         self._door.send(codec.error(code, message))
@@ -144,15 +148,21 @@ class Session:
             return
         self._state = State.CLOSED
         self._inbox = None
-        self._connections.remove(self.app.id, self.socket_id)
-        if self._subscriptions:
-            self._spawn(self._leave_all())
-        self._observe(ConnectionClosed(self.app.id, self.socket_id, self._peer, code, reason))
+        if self._duty is not None:
+            self._duty.cancel()
+        around = self._around
+        around.connections.remove(self.app.id, self.socket_id)
+        around.observer(ConnectionClosed(self.app.id, self.socket_id, self._peer, code, reason))
+        if not self._is_waiting:  # else when the answer is there, see _finish
+            around.spawn(self._leave())
 
-    async def _leave_all(self) -> None:
-        while self._subscriptions:
-            _, channel = self._subscriptions.popitem()
-            await self._relay.unsubscribe(self.app.id, channel, self.socket_id)
+    async def _leave(self) -> None:
+        await self._memberships.leave_all()
+        user, self._user = self._user, None
+        if user is not None:
+            await self._around.signins.sign_out(
+                self.app.id, user.user_id, user.watchlist, self.socket_id
+            )
 
     # -- what the client says ----------------------------------------------------------
 
@@ -160,12 +170,12 @@ class Session:
         """One text message of the client. Never raises for what a client may send."""
         if self._state is State.OPEN:
             self._judge(payload)
-        elif self._state is State.JOINING:
+        elif self._state is State.WAITING:
             self._wait_in_line(payload)
 
     def refuse_binary(self) -> None:
         """A binary frame came: the protocol is JSON text."""
-        if self._state in (State.OPEN, State.JOINING):
+        if self._state in (State.OPEN, State.WAITING):
             self._reject(EventRejected(Code.BAD_MESSAGE, "binary frames are not read: send text"))
 
     def _judge(self, payload: bytes) -> None:
@@ -175,11 +185,13 @@ class Session:
             if type(message) is ClientEvent:
                 self._whisper(message)
             elif type(message) is Subscribe:
-                self._start(self._subscribe(message))
+                self._start(self._memberships.subscribe(message, self._user))
             elif type(message) is Unsubscribe:
-                self._start(self._unsubscribe(message))
+                self._start(self._memberships.unsubscribe(message.channel))
             elif type(message) is Ping:
                 self._door.send(codec.PONG)
+            elif type(message) is SignIn:
+                self._sign_in(message)
         except EventRejected as rejected:
             self._reject(rejected)
 
@@ -187,7 +199,7 @@ class Session:
         tally = self._relay.tally
         if rejected.code is Code.CLIENT_EVENT_REJECTED:
             tally.client_events_rejected += 1
-        else:
+        elif rejected.code is Code.BAD_MESSAGE:
             tally.messages_malformed += 1
             self._malformed += 1
         if self._malformed >= MOST_MALFORMED:
@@ -202,113 +214,91 @@ class Session:
     def _whisper(self, said: ClientEvent) -> None:
         """Pass a client event on to everybody else in its channel."""
         app = self.app
-        channel = self._subscriptions.get(said.channel)
-        refuse_whisper(app, channel, said)
+        refuse_whisper(app, self._memberships.channel(said.channel), said)
         if app.client_event_rate:
+            now = self._around.clock()
             if self._whispers is None:
-                self._whispers = TokenBucket(app.client_event_rate, self._clock())
-            if not self._whispers.admits(self._clock()):
+                self._whispers = TokenBucket(app.client_event_rate, now)
+            if not self._whispers.admits(now):
                 raise EventRejected(
                     Code.CLIENT_EVENT_REJECTED,
                     f"more than {app.client_event_rate:g} client events a second "
                     "(client_event_rate)",
                 )
-        user_ids = self._user_ids
-        user_id = user_ids.get(said.channel) if user_ids is not None else None
+        user_id = self._memberships.user_id(said.channel)
+        data = codec.as_string(said.data)
         self._relay.tally.client_events += 1
         self._relay.publish(
             Publication(
                 app.id,
                 said.channel,
-                codec.event(said.event, said.channel, codec.as_string(said.data), user_id),
+                codec.event(said.event, said.channel, data, user_id),
                 self.socket_id,
             )
         )
+        if app.webhooks:
+            self._around.observer(
+                ClientEventSent(
+                    app.id, said.channel, said.event, codec.text_of(data), self.socket_id, user_id
+                )
+            )
 
-    # -- subscriptions -----------------------------------------------------------------
-
-    async def _subscribe(self, asked: Subscribe) -> None:
-        app, name = self.app, asked.channel
+    def _sign_in(self, asked: SignIn) -> None:
+        """Sign in as a user; another one than before is refused, a bad proof ends it all."""
         try:
-            refuse_bad_name(app, name)
-            known = self._subscriptions.get(name)
-            if known is not None:
-                await self._confirm_again(known)
-                return
-            if len(self._subscriptions) >= app.max_subscriptions:
-                raise SubscriptionRefused(
-                    name,
-                    403,
-                    "LimitReached",
-                    f"this connection has {app.max_subscriptions} subscriptions, its limit "
-                    "(max_subscriptions)",
-                )
-            member = proven_member(app, self.socket_id, asked, self._observe)
-            joined = await self._relay.subscribe(
-                app.id, name, self._door, member, app.max_presence_members
+            user = proven_user(self.app, self.socket_id, asked)
+        except ConnectionRefused as refused:
+            self.close(refused.code, refused.message)
+            return
+        if self._user is not None and self._user.user_id != user.user_id:
+            raise EventRejected(
+                Code.UNAUTHORIZED, "this connection has signed in as another user already"
             )
-        except SubscriptionRefused as refused:
-            self._tell_refused(refused)
-            return
-        except RosterFull as full:
-            message = f"the channel has {full.most} members, its limit (max_presence_members)"
-            self._tell_refused(SubscriptionRefused(name, 403, "LimitReached", message))
-            return
-        if self._state is State.CLOSED:  # it went while the join was waiting
-            await self._relay.unsubscribe(app.id, joined.channel, self.socket_id)
-            return
-        self._subscriptions[name] = joined.channel
-        if member is None:
-            self._door.send(codec.subscription_succeeded(name))
-            return
-        if self._user_ids is None:
-            self._user_ids = {}
-        self._user_ids[name] = member.user_id
-        self._door.send(codec.presence_subscription_succeeded(name, joined.members))
+        self._door.send(codec.signin_success(asked.user_data or ""))
+        if self._user is None:
+            self._start(self._become(user))
 
-    async def _confirm_again(self, channel: Channel) -> None:
-        """A second subscribe is answered like the first; nobody else hears of it."""
-        if channel.kind.has_presence:
-            members = await self._relay.presence.members(self.app.id, channel.name)
-            self._door.send(codec.presence_subscription_succeeded(channel.name, members))
-        else:
-            self._door.send(codec.subscription_succeeded(channel.name))
-
-    def _tell_refused(self, refused: SubscriptionRefused) -> None:
-        dialect = self.app.error_dialect
-        if dialect != "pusher":
+    async def _become(self, user: User) -> None:
+        app = self.app
+        watched = user.watchlist[: app.max_watchlist] if app.watchlist else ()
+        self._user = User(user.user_id, user.user_info, watched)
+        online = await self._around.signins.sign_in(app.id, user.user_id, watched, self._door)
+        if watched:
             self._door.send(
-                codec.subscription_error(
-                    refused.channel, refused.status, refused.kind, refused.message
+                codec.watchlist_events(
+                    [name for name in watched if name in online],
+                    [name for name in watched if name not in online],
                 )
             )
-        if dialect != "soketi":
-            self._door.send(codec.error(None, refused.message))
-
-    async def _unsubscribe(self, asked: Unsubscribe) -> None:
-        """Leave a channel; leaving one that was never joined is no error."""
-        channel = self._subscriptions.pop(asked.channel, None)
-        if channel is None:
-            return
-        if self._user_ids is not None:
-            self._user_ids.pop(asked.channel, None)
-        await self._relay.unsubscribe(self.app.id, channel, self.socket_id)
+        if app.watchlist and len(user.watchlist) > app.max_watchlist:
+            self._door.send(
+                codec.error(
+                    Code.WATCHLIST_TOO_LONG,
+                    f"{len(user.watchlist)} users are watched, the limit is {app.max_watchlist} "
+                    f"(max_watchlist); these are: {', '.join(watched)}",
+                )
+            )
 
     # -- one at a time -----------------------------------------------------------------
 
     def _start(self, action: Coroutine[Any, Any, None]) -> None:
-        self._state = State.JOINING
-        self._spawn(self._finish(action))
-        if self._state is State.JOINING:
+        self._state = State.WAITING
+        self._is_waiting = True
+        self._around.spawn(self._finish(action))
+        if self._state is State.WAITING and not self._is_paused:
+            self._is_paused = True
             self._door.pause_reading()
 
     async def _finish(self, action: Coroutine[Any, Any, None]) -> None:
         try:
             await action
         finally:
-            if self._state is State.JOINING:
+            self._is_waiting = False
+            if self._state is State.WAITING:
                 self._state = State.OPEN
                 self._pump()
+            elif self._state is State.CLOSED:  # it went while the answer was waited for
+                await self._leave()
 
     def _wait_in_line(self, payload: bytes) -> None:
         if self._inbox is None:
@@ -319,15 +309,21 @@ class Session:
         self._inbox.append(payload)
 
     def _pump(self) -> None:
-        """Judge what waited. A join that is decided at once returns here, so: not twice."""
-        if self._inbox is None or self._is_pumping:
+        """Judge what waited. An action that needs nobody ends in here again: not twice."""
+        if self._is_pumping:
             return
-        self._is_pumping = True
-        try:
-            while self._inbox and self._state is State.OPEN:
-                self._judge(self._inbox.popleft())
-        finally:
-            self._is_pumping = False
+        if self._inbox is not None:
+            self._is_pumping = True
+            try:
+                while self._inbox and self._state is State.OPEN:
+                    self._judge(self._inbox.popleft())
+            finally:
+                self._is_pumping = False
         if not self._inbox and self._state is State.OPEN:
             self._inbox = None
+            self._resume()
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
             self._door.resume_reading()

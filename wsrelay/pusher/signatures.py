@@ -48,14 +48,7 @@ def check_subscription(
         raise SignatureMismatch(
             f"{channel} needs an auth token: the client's authEndpoint has to return one"
         )
-    key, colon, signature = auth.partition(":")
-    if not colon:
-        raise SignatureMismatch("the auth token must have the form KEY:SIGNATURE")
-    if key != app.key:
-        raise SignatureMismatch(
-            "the auth token was made with another app's key: "
-            "the backend and the client must use the same app"
-        )
+    signature = _signature_in(app, auth)
     plain = f"{socket_id}:{channel}"
     with_data = f"{plain}:{channel_data}"
     if has_presence:
@@ -69,3 +62,30 @@ def check_subscription(
             + ", made with this app's secret for this connection's socket_id",
             expected=" or ".join(accepted),
         )
+
+
+def check_sign_in(app: App, socket_id: str, auth: str | None, user_data: str | None) -> None:
+    """Raise ``SignatureMismatch`` unless ``auth`` proves that the app vouches for ``user_data``."""
+    if not auth or user_data is None:
+        raise SignatureMismatch("a sign-in needs auth and user_data, both strings")
+    text = f"{socket_id}::user::{user_data}"
+    if not is_signed(app, text, _signature_in(app, auth)):
+        raise SignatureMismatch(
+            "the signature is wrong: expected the HMAC-SHA256 (hex) of "
+            "socket_id::user::user_data, made with this app's secret for this connection's "
+            "socket_id",
+            expected=text,
+        )
+
+
+def _signature_in(app: App, auth: str) -> str:
+    """The part of ``KEY:HEX`` behind the first colon, if the key is this app's."""
+    key, colon, signature = auth.partition(":")
+    if not colon:
+        raise SignatureMismatch("the auth token must have the form KEY:SIGNATURE")
+    if key != app.key:
+        raise SignatureMismatch(
+            "the auth token was made with another app's key: "
+            "the backend and the client must use the same app"
+        )
+    return signature

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from urllib.parse import unquote
 
 from twisted.logger import Logger
 
-from ..core.apps import App, Apps
+from ..core.apps import App
 from ..core.errors import PublishRefused
-from ..core.relay import Relay
 from ..pusher.signatures import SignatureMismatch
-from . import events
+from . import channels, events, users
+from .desk import Desk, EndPoint
 from .exchange import Answer, Request, answer, refusal
 from .signed import check_request
 
 _log = Logger()
 
-EndPoint = Callable[[Relay, App, Request], Awaitable[Answer]]
-
 #: The signed end points below ``/apps/{id}/``: method, path, who answers.
 SIGNED: tuple[tuple[str, re.Pattern[str], EndPoint], ...] = (
-    ("POST", re.compile(r"events\Z"), events.publish),
+    ("POST", re.compile(r"events()\Z"), events.publish),
+    ("POST", re.compile(r"batch_events()\Z"), events.publish_batch),
+    ("GET", re.compile(r"channels()\Z"), channels.list_channels),
+    ("GET", re.compile(r"channels/([^/]+)\Z"), channels.one_channel),
+    ("GET", re.compile(r"channels/([^/]+)/users\Z"), channels.list_users),
+    ("GET", re.compile(r"connections()\Z"), channels.count_connections),
+    ("POST", re.compile(r"users/([^/]+)/terminate_connections\Z"), users.terminate),
 )
 
 _app_in = re.compile(r"/apps/([^/]+)/(.+)\Z", re.DOTALL).match
+#: pusher-http-python (3.3) leaves ``/apps/{id}`` out here, and signs it so.
+_appless = re.compile(r"/(users/[^/]+/terminate_connections)\Z").match
 
 OK = Answer(200, b"OK", "text/plain; charset=utf-8")
 HEALTH = answer({"health": "OK"})
@@ -37,13 +44,10 @@ UPGRADE = refusal(
 
 
 class Api:
-    """The HTTP API: a request in, an answer out."""
+    """The HTTP API: a request in, an answer out. ``clock`` is Unix time in seconds."""
 
-    def __init__(
-        self, apps: Apps, relay: Relay, clock: Callable[[], float], path_prefix: str = ""
-    ) -> None:
-        self._apps = apps
-        self._relay = relay
+    def __init__(self, desk: Desk, clock: Callable[[], float], path_prefix: str = "") -> None:
+        self._desk = desk
         self._clock = clock
         self._prefix = path_prefix
 
@@ -66,7 +70,14 @@ class Api:
         path = path[len(self._prefix) :]
         signed = _app_in(path)
         if signed is not None:
-            return await self._signed(signed[1], signed[2], request)
+            app = self._desk.apps.with_id(unquote(signed[1]))
+            if app is None:
+                return refusal(404, f"no app has the id {signed[1][:64]!r}")
+            return await self._signed(app, signed[2], request)
+        if (appless := _appless(path)) is not None:
+            app = self._desk.apps.with_key(dict(request.query).get("auth_key", ""))
+            if app is not None:
+                return await self._signed(app, appless[1], request)
         if path.startswith("/app/"):
             return UPGRADE
         if path in ("/", "/up", ""):
@@ -75,23 +86,21 @@ class Api:
             return HEALTH if path == "/up" else OK
         return refusal(404, "no such address: the API is at /apps/{id}/, sockets are at /app/{key}")
 
-    async def _signed(self, app_id: str, rest: str, request: Request) -> Answer:
-        app = self._apps.with_id(app_id)
-        if app is None:
-            return refusal(404, f"no app has the id {app_id[:64]!r}")
+    async def _signed(self, app: App, rest: str, request: Request) -> Answer:
         allowed = []
         for method, path, end_point in SIGNED:
-            if path.match(rest):
+            named = path.match(rest)
+            if named is not None:
                 if method == request.method:
-                    return await self._proven(app, request, end_point)
+                    return await self._proven(app, request, end_point, unquote(named[1]))
                 allowed.append(method)
         if allowed:
             return _wrong_method(", ".join(allowed))
         return refusal(404, "no such address below /apps/{id}/")
 
-    async def _proven(self, app: App, request: Request, end_point: EndPoint) -> Answer:
+    async def _proven(self, app: App, request: Request, end_point: EndPoint, name: str) -> Answer:
         try:
-            check_request(app, request, self._clock())
+            check_request(app, request, self._clock(), self._prefix)
         except SignatureMismatch as mismatch:
             _log.warn(
                 "app {app}: {method} {path} refused (401): {reason}; expected a signature of "
@@ -105,7 +114,11 @@ class Api:
             return refusal(401, mismatch.message)
         if not app.enabled:
             return refusal(403, "this app is disabled (enabled = false)")
-        return await end_point(self._relay, app, request)
+        if request.method == "GET":
+            excess = self._desk.quotas.excess(app, "read_rate", app.read_rate, 1)
+            if excess is not None:
+                return excess
+        return await end_point(self._desk, app, request, name)
 
 
 def _wrong_method(allowed: str) -> Answer:

@@ -23,10 +23,11 @@ _is_list_key = re.compile(r"(.+)\[\d*\]\Z").match
 Pairs = list[tuple[str, str]]
 
 
-def check_request(app: App, request: Request, now: float) -> None:
+def check_request(app: App, request: Request, now: float, prefix: str = "") -> None:
     """Raise ``SignatureMismatch`` unless the request is this app's, whole and fresh.
 
-    ``now`` is Unix time in seconds.
+    ``now`` is Unix time in seconds, ``prefix`` the server's path prefix, which some libraries
+    sign and others do not.
     """
     parameters = dict(request.query)
     if parameters.get("auth_key") != app.key:
@@ -39,7 +40,7 @@ def check_request(app: App, request: Request, now: float) -> None:
     if len(signatures) != 1:
         raise SignatureMismatch("auth_signature: expected exactly one")
     first = None
-    for text in _readings(request):
+    for text in _readings(request, prefix):
         first = first or text
         if is_signed(app, text, signatures[0]):
             return
@@ -71,7 +72,7 @@ def _check_body(body_md5: str | None, body: bytes) -> None:
         raise SignatureMismatch("body_md5: not the MD5 (lower-case hex) of the body as received")
 
 
-def _readings(request: Request) -> Iterator[str]:
+def _readings(request: Request, prefix: str) -> Iterator[str]:
     """The texts that this request's signer may have signed, the usual one first."""
     pairs = [(k.lower(), v) for k, v in request.query if k != "auth_signature"]
     pairs.sort(key=_by_key)
@@ -81,6 +82,8 @@ def _readings(request: Request) -> Iterator[str]:
     paths = [request.path]
     if "%" in request.path:
         paths.append(unquote(request.path))
+    if prefix:
+        paths += [path.removeprefix(prefix) for path in paths]
     for path in paths:
         for query in queries:
             signed = "&".join([f"{key}={value}" for key, value in query])

@@ -74,6 +74,8 @@ class RelayFactory(WebSocketServerFactory):
         # takes. As attributes of a class they are there already, and none is left to copy.
         options = {name: getattr(self, name) for name in RelayProtocol.CONFIG_ATTRS}
         options["CONFIG_ATTRS"] = []
+        # A plain function would become a method, and be called with one argument too many.
+        options["perMessageCompressionAccept"] = staticmethod(self.perMessageCompressionAccept)
         self.protocol: Any = type("RelayProtocol", (RelayProtocol,), options)
 
     def when_empty(self, most_seconds: float) -> Deferred[None]:

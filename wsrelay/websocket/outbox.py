@@ -57,6 +57,23 @@ class Turn:
             self._is_scheduled = False
 
 
+class _Nowhere(list[bytes]):
+    """What waits in a sealed outbox: always something to look at, never anything inside.
+
+    Standing in for the list of waiting frames, it spares every single ``send`` the question
+    whether the outbox is sealed.
+    """
+
+    def __bool__(self) -> bool:
+        return True
+
+    def append(self, frame: bytes) -> None:
+        pass
+
+
+_NOWHERE = _Nowhere()
+
+
 @implementer(IPushProducer)
 class Outbox:
     """All that the relay may do to one client: the session's ``Door``."""
@@ -119,10 +136,15 @@ class Outbox:
             self._turn.add(self)
         self._waiting.append(data)
 
+    def seal(self) -> None:
+        """Write what waits; nothing is sent any more (RFC 6455, 5.5.1: after a close frame)."""
+        self.flush()
+        self._waiting = _NOWHERE
+
     def flush(self) -> None:
         """Write what has gathered, as much as the transport takes."""
         waiting = self._waiting
-        if not waiting:  # flushed before its turn, by a close
+        if not waiting or waiting is _NOWHERE:  # flushed before its turn, by a close
             return
         self._waiting = []
         if self._is_full:
@@ -147,7 +169,8 @@ class Outbox:
         self._held += frames
         self._held_bytes += sum(map(len, frames))
         if self._held_bytes > self._most_bytes:
-            self.drop()
+            self._held = []
+            self._held_bytes = 0
             self._tally.slow_readers_closed += 1
             self._close(
                 Code.OVER_CAPACITY,
@@ -155,10 +178,10 @@ class Outbox:
             )
 
     def drop(self) -> None:
-        """Forget all that waits; the bytes in the transport stay."""
+        """Forget all that waits, for good: the connection is gone."""
         self._held = []
         self._held_bytes = 0
-        self._waiting = []
+        self._waiting = _NOWHERE
 
     # -- IPushProducer: the transport tells whether it is full ---------------------------
 

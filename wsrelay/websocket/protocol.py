@@ -79,8 +79,10 @@ class RelayProtocol(WebSocketServerProtocol):
         return request.protocols[0] if request.protocols else None
 
     def _onOpen(self) -> None:
-        # Autobahn's own asks TLS for channel ids first; nobody here reads them.
-        self.onOpen()
+        # Autobahn's own asks TLS for channel ids first, which nobody here reads, and calls this
+        # where a failure is lost (26.10.2).
+        with _log.failureHandler("a connection could not be opened"):
+            self.onOpen()
 
     def onOpen(self) -> None:
         for name in _LEFTOVERS:
@@ -103,7 +105,7 @@ class RelayProtocol(WebSocketServerProtocol):
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake; the client has ``closeHandshakeTimeout`` to answer."""
         if self.state == self.STATE_OPEN:
-            self.sendClose(code, reason)
+            self.sendClose(int(code), reason)  # an IntEnum is no int to it (26.10.2)
 
     # -- in ----------------------------------------------------------------------------
 
@@ -144,6 +146,13 @@ class RelayProtocol(WebSocketServerProtocol):
             self.transport.write(data)
         else:
             self._outbox.send_wire(data)
+
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        if self.state == self.STATE_CLOSING:
+            self._outbox.seal()
 
     def unregisterProducer(self) -> None:
         # Called by Autobahn before it drops the connection: the last moment to write.

@@ -7,11 +7,11 @@ together do not stop the reactor when they are pinged together.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator, LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ..pusher.keepalive import TICK, Pulse, Verdict
@@ -32,28 +32,21 @@ class Listener(Protocol):
 
 
 class Sweep:
-    """Pings the silent and gives up the dead."""
+    """Pings the silent and gives up the dead; the one list of this node's open connections."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._connections: set[Listener] = set()
         self._when_empty: Deferred[None] | None = None
-        self._loop = LoopingCall(self._look_at_all)
-        self._loop.clock = clock
-        self._cooperator = Cooperator(
-            terminationPredicateFactory=lambda: lambda: True,
-            scheduler=lambda call: clock.callLater(0, call),
-        )
+        self._next: IDelayedCall | None = None
 
     def start(self) -> None:
-        self._loop.start(TICK, now=False).addErrback(
-            lambda failure: _log.failure("the keep-alive sweep has stopped", failure)
-        )
+        self._next = self._clock.callLater(TICK, self._look_at_all)
 
     def stop(self) -> None:
-        if self._loop.running:
-            self._loop.stop()
-        self._cooperator.stop()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
 
     def add(self, connection: Listener) -> None:
         self._connections.add(connection)
@@ -78,15 +71,25 @@ class Sweep:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def _look_at_all(self) -> object:
-        return self._cooperator.coiterate(self._in_slices())
+    def _look_at_all(self) -> None:
+        self._look_at_slice(iter(tuple(self._connections)))
 
-    def _in_slices(self) -> Iterator[None]:
-        for count, connection in enumerate(tuple(self._connections), 1):
-            verdict = connection.pulse.tick()
-            if verdict is Verdict.PING:
-                connection.ping()
-            elif verdict is Verdict.GIVE_UP:
-                connection.give_up()
-            if not count % SLICE:
-                yield
+    def _look_at_slice(self, rest: Iterator[Listener]) -> None:
+        count = 0
+        for count, connection in enumerate(islice(rest, SLICE), 1):
+            try:
+                self._look_at(connection)
+            except Exception:
+                _log.failure("a connection could not be looked at")
+        if count == SLICE:
+            self._next = self._clock.callLater(0, self._look_at_slice, rest)
+        else:
+            self._next = self._clock.callLater(TICK, self._look_at_all)
+
+    @staticmethod
+    def _look_at(connection: Listener) -> None:
+        verdict = connection.pulse.tick()
+        if verdict is Verdict.PING:
+            connection.ping()
+        elif verdict is Verdict.GIVE_UP:
+            connection.give_up()

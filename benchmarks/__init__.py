@@ -1,0 +1,1 @@
+"""Measures wsrelay beside its peers: ``python -m benchmarks``. See README.md."""

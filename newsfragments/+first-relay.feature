@@ -1,0 +1,1 @@
+The first relay: stock pusher-js and laravel-echo clients subscribe to public, private and presence channels and send client events, and backends publish over the signed HTTP API. `twistd -n wsrelay` starts it.

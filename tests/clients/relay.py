@@ -1,0 +1,124 @@
+"""The server under test: where it listens, for which app, and how one is started."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Condition, Thread
+
+from tests.clients.program import DEADLINE
+
+# `pusher` on PyPI takes digits only for an app id.
+OWN_APP = "1001:test-key:test-secret"
+
+
+@dataclass(frozen=True)
+class App:
+    """The credentials of one app; ``key`` is public, ``secret`` signs."""
+
+    id: str
+    key: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> App:
+        """From ``ID:KEY:SECRET``, as the option ``--app`` has it."""
+        return cls(*text.split(":", 2))
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A server that listens, and the app that the tests may use on it."""
+
+    host: str
+    port: int
+    app: App
+
+    def with_app(self, **changes: str) -> Relay:
+        """The same server, with other credentials than it knows."""
+        return replace(self, app=replace(self.app, **changes))
+
+
+def elsewhere(environment: Mapping[str, str] = os.environ) -> Relay | None:
+    """The server that the environment points to; None: one is to be started."""
+    port = environment.get("WSRELAY_TEST_PORT")
+    if port is None:
+        return None
+    host = environment.get("WSRELAY_TEST_HOST", "127.0.0.1")
+    return Relay(host, int(port), App.parse(environment.get("WSRELAY_TEST_APP", OWN_APP)))
+
+
+def _configures(name: str) -> bool:
+    """Whether the server would take a variable of the environment for a setting of its own."""
+    return name.startswith(("WSRELAY_", "WEBSOCKET_", "PUSHER_", "REVERB_"))
+
+
+class OwnServer:
+    """``twistd -n wsrelay`` on a free port, with all that it has logged."""
+
+    def __init__(self, cwd: Path) -> None:
+        self._changed = Condition()
+        self._log: list[str] = []
+        self._seen = 0
+        self._has_ended = False
+        self._process = subprocess.Popen(
+            [
+                Path(sys.executable).with_name("twistd"),
+                *("--nodaemon", "--pidfile=", "wsrelay"),
+                *("--port", "0", "--app", OWN_APP, "--client-events", "members"),
+            ],
+            cwd=cwd,
+            env={name: os.environ[name] for name in os.environ if not _configures(name)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def relay(self) -> Relay:
+        """Where it listens, once its log says so; AssertionError with the log if it never does."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_ended or self._port(), DEADLINE)
+            if port := self._port():
+                return Relay("127.0.0.1", port, App.parse(OWN_APP))
+        raise AssertionError("the server never said where it listens:\n" + self.text())
+
+    def text(self) -> str:
+        """All that it has logged."""
+        return "".join(self._log)
+
+    def logged_since(self) -> str:
+        """What it has logged since this was asked last."""
+        since, self._seen = self._seen, len(self._log)
+        return "".join(self._log[since : self._seen])
+
+    def stop(self) -> int:
+        """Asks it to end as an init system does, and returns its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(DEADLINE)
+        finally:
+            self._process.kill()
+            self._reader.join()
+
+    def _port(self) -> int | None:
+        found = re.search(r"Listening on \S*?:(\d+)\b(?!:)", self.text())
+        return int(found[1]) if found else None
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as log:
+            for line in log:
+                with self._changed:
+                    self._log.append(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()

@@ -1,0 +1,84 @@
+"""wsrelay.cluster.local"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.doubles import drive
+from wsrelay.cluster.local import LocalBus, LocalPresence
+from wsrelay.core.frame import Frame
+from wsrelay.core.publication import Publication
+from wsrelay.core.roster import Departure, Member, RosterFull
+
+ADA, BOB = Member("ada", b'{"n":1}'), Member("bob")
+
+
+def join(presence: LocalPresence, socket_id: str, member: Member, most: int = 100) -> bool:
+    return drive(presence.join("a", "presence-room", socket_id, member, most)).is_new_user
+
+
+def leave(presence: LocalPresence, socket_id: str) -> Departure:
+    return drive(presence.leave("a", "presence-room", socket_id))
+
+
+def members(presence: LocalPresence, app_id: str = "a", name: str = "presence-room") -> list[str]:
+    found = drive(presence.members(app_id, name))
+    assert drive(presence.user_count(app_id, name)) == len(found)
+    return [member.user_id for member in found]
+
+
+def test_one_node_alone_never_waits_for_its_bus() -> None:
+    bus = LocalBus()
+    publication = Publication("a", "room", Frame(b"{}"))
+    drive(bus.attend("a", "room"))
+    drive(bus.carry_surely(publication))
+    bus.carry(publication)
+    bus.forget("a", "room")
+
+
+def test_users_join_and_leave_a_channel() -> None:
+    presence = LocalPresence()
+    assert join(presence, "1.1", ADA)
+    assert join(presence, "2.2", BOB)
+    assert not join(presence, "3.3", ADA)
+    assert members(presence) == ["ada", "bob"]
+    assert leave(presence, "1.1") == Departure(gone=None)
+    assert leave(presence, "3.3") == Departure(gone="ada")
+    assert members(presence) == ["bob"]
+
+
+def test_channels_and_apps_have_rosters_of_their_own() -> None:
+    presence = LocalPresence()
+    join(presence, "1.1", ADA)
+    assert members(presence, name="presence-hall") == []
+    assert members(presence, app_id="b") == []
+    drive(presence.join("b", "presence-room", "1.1", BOB, 100))
+    assert members(presence) == ["ada"]
+    assert members(presence, app_id="b") == ["bob"]
+
+
+def test_no_roster_is_kept_of_a_channel_that_nobody_is_in() -> None:
+    presence = LocalPresence()
+    join(presence, "1.1", ADA)
+    leave(presence, "1.1")
+    with pytest.raises(RosterFull):
+        join(presence, "1.1", ADA, most=0)
+    members(presence)
+    assert presence._rosters == {}
+
+
+def test_a_channel_that_is_full_stays_as_it_was() -> None:
+    presence = LocalPresence()
+    join(presence, "1.1", ADA, most=1)
+    with pytest.raises(RosterFull):
+        join(presence, "2.2", BOB, most=1)
+    assert not join(presence, "3.3", ADA, most=1)
+    assert members(presence) == ["ada"]
+
+
+def test_leaving_a_channel_that_nobody_is_in_is_nothing() -> None:
+    presence = LocalPresence()
+    assert leave(presence, "1.1") == Departure(gone=None)
+    join(presence, "1.1", ADA)
+    assert leave(presence, "9.9") == Departure(gone=None)
+    assert members(presence) == ["ada"]

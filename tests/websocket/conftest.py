@@ -1,0 +1,15 @@
+"""A server in memory for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ..memory import Server, running
+
+
+@pytest.fixture
+def relay() -> Iterator[Server]:
+    with running() as server:
+        yield server

@@ -1,0 +1,202 @@
+"""What waits for a client: written once a turn, in order, bounded, and at nobody else's expense."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from wsrelay.config.settings import Settings
+from wsrelay.core.apps import App, Secret
+
+from ..memory import FULL, Server, handshake, running
+from ..visitor import Visitor
+from .frames import CLOSE, PING, PONG, frame, read_frames, say
+
+#: The smallest bound that can be configured, so that it is soon crossed.
+MOST_WAITING = 64 * 1024
+#: A public room, in which all may whisper: nothing to sign.
+ROOM = "room"
+
+
+@pytest.fixture
+def relay() -> Iterator[Server]:
+    app = App(
+        id="1001",
+        key="a-key",
+        secret=Secret("a-secret"),
+        client_events="all",
+        client_event_rate=0,
+    )
+    with running(Settings(apps=(app,), max_waiting_bytes=MOST_WAITING)) as server:
+        yield server
+
+
+def whisper(speaker: Visitor, number: int, size: int = 0) -> None:
+    """A client event with a number, and ``size`` bytes besides."""
+    speaker.line.send(say("client-told", channel=ROOM, data=f"{number} ".ljust(size, ".")))
+
+
+def numbers(listener: Visitor) -> list[int]:
+    return [int(told["data"].split()[0]) for told in listener.take()]
+
+
+# -- once a turn -----------------------------------------------------------------------------
+
+
+def test_many_talkers_cost_a_listener_one_write_a_turn(relay: Server) -> None:
+    listener = relay.guest(ROOM)
+    talkers = [relay.guest(ROOM) for _ in range(25)]
+    writes = listener.line.writes
+    for number, talker in enumerate(talkers):
+        whisper(talker, number)
+    assert listener.line.writes == writes
+    relay.turn()
+    assert numbers(listener) == list(range(25))
+    assert listener.line.writes == writes + 1
+
+
+def test_events_errors_pongs_and_the_close_frame_keep_their_order(relay: Server) -> None:
+    speaker, listener = relay.guest(ROOM), relay.guest(ROOM)
+    whisper(speaker, 1)
+    listener.line.send(frame(b"first", PING))
+    whisper(speaker, 2)
+    listener.line.send(say("pusher:ping") + frame(b"second", PING))
+    whisper(speaker, 3)
+    listener.line.send(frame(b"\x03\xe8", CLOSE))
+    relay.reactor.advance(0)
+    sent = read_frames(listener.line.read())
+    assert [
+        each.payload if each.opcode == PONG else json.loads(each.payload)["event"]
+        for each in sent[:-1]
+    ] == ["client-told", b"first", "client-told", "pusher:pong", b"second", "client-told"]
+    assert sent[-1].opcode == CLOSE
+
+
+def test_the_reactor_has_its_turn_while_a_great_hall_is_served(relay: Server) -> None:
+    speaker = relay.guest(ROOM)
+    hall = [relay.line() for _ in range(1100)]
+    for line in hall:
+        line.send(handshake() + say("pusher:subscribe", data={"channel": ROOM}))
+    relay.turn()
+    for line in hall:
+        line.read()
+    served: list[int] = []
+    whisper(speaker, 1)
+    relay.reactor.callLater(0, lambda: served.append(sum(bool(line.read()) for line in hall)))
+    relay.reactor.advance(0)
+    assert 0 < served[0] < len(hall)
+    assert served[0] + sum(bool(line.read()) for line in hall) == len(hall)
+
+
+def test_a_frame_of_many_receivers_is_the_same_on_every_wire(relay: Server) -> None:
+    speaker = relay.guest(ROOM)
+    listeners = [relay.guest(ROOM) for _ in range(3)]
+    whisper(speaker, 1, 300)
+    relay.reactor.advance(0)
+    first, *others = [listener.line.read() for listener in listeners]
+    assert len(read_frames(first)) == 1
+    assert others == [first, first]
+
+
+# -- the slow reader -------------------------------------------------------------------------
+
+
+def test_a_reader_who_pauses_gets_everything_in_order_when_he_reads_again(relay: Server) -> None:
+    speaker, bystander, sleeper = relay.guest(ROOM), relay.guest(ROOM), relay.guest(ROOM)
+    sleeper.line.is_read = False
+    for number in range(12):
+        whisper(speaker, number, 8000)
+        relay.turn()
+        assert numbers(bystander) == [number]
+    assert sleeper.take() == []
+    sleeper.line.catch_up()
+    relay.turn()
+    assert numbers(sleeper) == list(range(12))
+    whisper(speaker, 12)
+    relay.turn()
+    assert numbers(sleeper) == [12]
+    assert relay.service.tally.slow_readers_closed == 0
+
+
+def test_a_burst_of_one_turn_that_fills_the_transport_arrives_whole(relay: Server) -> None:
+    speaker, sleeper = relay.guest(ROOM), relay.guest(ROOM)
+    sleeper.line.is_read = False
+    for number in range(12):
+        whisper(speaker, number, 9000)
+    relay.turn()
+    sleeper.line.catch_up()
+    relay.turn()
+    assert numbers(sleeper) == list(range(12))
+
+
+def fill(relay: Server, speaker: Visitor, sleeper: Visitor) -> int:
+    """Whisper until the sleeper's transport is full; the bytes of one such whisper."""
+    sleeper.line.is_read = False
+    while sleeper.line.unread_bytes <= FULL:
+        before = sleeper.line.unread_bytes
+        whisper(speaker, 0, 8000)
+        relay.turn()
+    return sleeper.line.unread_bytes - before
+
+
+def test_a_reader_is_closed_only_when_more_than_the_bound_waits(relay: Server) -> None:
+    speaker, bystander, sleeper = relay.guest(ROOM), relay.guest(ROOM), relay.guest(ROOM)
+    size = fill(relay, speaker, sleeper)
+    bystander.take()
+    within = MOST_WAITING // size
+    for number in range(within):
+        whisper(speaker, number, 8000)
+        relay.turn()
+    assert relay.service.tally.slow_readers_closed == 0
+    whisper(speaker, within, 8000)
+    relay.turn()
+    assert relay.service.tally.slow_readers_closed == 1
+    assert numbers(bystander) == list(range(within + 1))
+
+
+def test_a_slow_reader_is_told_4100_when_he_reads_after_all(relay: Server) -> None:
+    speaker, sleeper = relay.guest(ROOM), relay.guest(ROOM)
+    sleeper.line.is_read = False
+    for number in range(30):
+        whisper(speaker, number, 8000)
+        relay.turn()
+    sleeper.line.catch_up()
+    relay.turn()
+    heard = numbers(sleeper)
+    assert heard == list(range(len(heard)))
+    assert sleeper.farewell is not None
+    code, reason = sleeper.farewell
+    assert code == 4100
+    assert reason is not None
+    assert "max_waiting_bytes" in reason
+    assert not sleeper.line.is_open
+
+
+def test_a_slow_reader_who_never_reads_is_cut_off_and_counted_once(relay: Server) -> None:
+    speaker, bystander, sleeper = relay.guest(ROOM), relay.guest(ROOM), relay.guest(ROOM)
+    sleeper.line.is_read = False
+    for number in range(100):
+        whisper(speaker, number, 8000)
+        relay.turn()
+    assert relay.service.tally.slow_readers_closed == 1
+    assert sleeper.line.unread_bytes < FULL + MOST_WAITING
+    relay.advance(6)
+    assert not sleeper.line.is_open
+    assert numbers(bystander) == list(range(100))
+    assert bystander.farewell is None
+
+
+def test_bytes_that_wait_for_a_connection_that_goes_are_forgotten(relay: Server) -> None:
+    speaker, sleeper = relay.guest(ROOM), relay.guest(ROOM)
+    fill(relay, speaker, sleeper)
+    whisper(speaker, 1, 8000)
+    relay.turn()
+    whisper(speaker, 2)
+    sleeper.line.hang_up()
+    relay.turn()
+    whisper(speaker, 3)
+    relay.turn()
+    assert speaker.line.is_open
+    assert relay.service.relay.hub.subscription_count("1001", ROOM) == 1
