@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from .results import Results, Spread, disturbance, figures, lost_share
+from .results import Results, Spread, disturbance, figures, lost_share, percent
 from .servers import RELAY, SERVERS
 from .workloads import WORKLOADS, Workload
 
@@ -114,7 +114,7 @@ def _bar(
     if high - low > 1:
         ends = "".join(f"M{x:.1f} {y - 4:g}v8" for x in (low, high))
         yield f'<path class="whisker" d="M{low:.1f} {y:g}H{high:.1f}{ends}"/>'
-    loses = f' <tspan class="loss">loses {lost:.0%}</tspan>' if lost >= 0.005 else ""
+    loses = f' <tspan class="loss">loses {percent(lost)}</tspan>' if lost else ""
     yield _text(high + 8, line, workload.figure.text(found.median), bold, loses)
 
 

@@ -103,14 +103,19 @@ def lost_share(results: Results, workload: Workload, server: str) -> float:
     return sum(run.said.get("lost", 0) for run in runs) / expected if expected else 0.0
 
 
+def percent(share: float) -> str:
+    """Two digits, however small: ``34%``, ``0.0012%``."""
+    return f"{share * 100:.2g}%"
+
+
 def remarks(results: Results, workload: Workload, server: str) -> list[str]:
     """What a reader of the figure must know: failures, losses, and figures that are too small."""
     runs = results.of(workload, server)
-    errors = Counter(run.error for run in runs if run.error)
+    errors = Counter(" ".join(run.error.split())[:300] for run in runs if run.error)
     found = [f"{n} of {len(runs)} runs failed: {error}" for error, n in errors.items()]
     if share := lost_share(results, workload, server):
         lossy = sum(run.said.get("lost", 0) > 0 for run in runs)
-        found.append(f"lost {share:.1%} of the deliveries, in {lossy} of {len(runs)} runs")
+        found.append(f"lost {percent(share)} of the deliveries, in {lossy} of {len(runs)} runs")
     if dead := sum(run.said.get("dead", 0) for run in runs if not run.error):
         found.append(f"{dead} connections closed during the runs")
     if any(run.said.get("reconnects") for run in runs):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from .results import Results, Spread, cost, disturbance, figures, lost_share, ratios, remarks
+from .results import (
+    Results,
+    Spread,
+    cost,
+    disturbance,
+    figures,
+    lost_share,
+    percent,
+    ratios,
+    remarks,
+)
 from .servers import RELAY, SERVERS
 from .workloads import DELIVERIES, WORKLOADS, Workload, three_digits
 
@@ -52,7 +62,7 @@ def figure_text(results: Results, workload: Workload, server: str) -> str:
         return "failed"
     text = workload.figure.text
     lost = lost_share(results, workload, server)
-    loses = f", loses {lost:.1%}" if lost else ""
+    loses = f", loses {percent(lost)}" if lost else ""
     return f"{text(found.median)}{loses}{_reach(found, text)}"
 
 

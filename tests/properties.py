@@ -29,7 +29,11 @@ settings.load_profile("wsrelay")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda values: st.lists(values, max_size=4) | st.dictionaries(texts, values, max_size=4),
     max_leaves=12,
 )
@@ -44,8 +48,6 @@ def json_texts(draw: st.DrawFn, values: st.SearchStrategy[Any] = json_values) ->
         indent=draw(st.sampled_from([None, 1, "\t"])),
         separators=draw(st.sampled_from([None, (",", ":"), (" , ", " : ")])),
     )
-
-
 
 
 def depths_around_the_deepest(accepts: Callable[[str], object]) -> list[int]:

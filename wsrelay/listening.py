@@ -36,13 +36,13 @@ def listen(
     factory: IProtocolFactory,
     wave: Wave | None,
 ) -> list[IListeningPort]:
-    """Listen on every endpoint; raise ``CannotStart`` if one of them can't be had."""
+    """Listen on every endpoint, or on none: ``CannotStart`` if one of them can't be had."""
     ports: list[IListeningPort] = []
     transport = partial(EagerServer, wave=wave)
     for description in descriptions:
         try:
             endpoint = serverFromString(reactor, description)
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # whatever the parser of that kind of endpoint raises
             raise CannotStart(
                 f"--listen {description}: not an endpoint Twisted knows ({error})"
             ) from error
@@ -52,6 +52,8 @@ def listen(
         if isinstance(port, Failure):
             if ports and _is_missing_ipv6(port):
                 continue
+            for opened in ports:
+                opened.stopListening()
             raise _explained(description, port)
         if type(port) is tcp.Port:
             port.transport = transport  # type: ignore[assignment]
@@ -75,9 +77,8 @@ def _explained(description: str, failure: Failure) -> CannotStart:
         return CannotStart(f"can't listen on {description}: {failure.getErrorMessage()}")
     code = getattr(error.socketError, "errno", None)
     if code == errno.EADDRINUSE:
-        return CannotStart(
-            f"port {error.port} is taken. See who has it: ss -ltnp 'sport = :{error.port}'"
-        )
+        # A daemonizing twistd (26.10) shows 100 bytes, and some of them are the exception's name.
+        return CannotStart(f"port {error.port} is taken; its owner: ss -ltnp sport = :{error.port}")
     if code == errno.EACCES:
         return CannotStart(f"port {error.port} needs privileges: choose one above 1023")
     return CannotStart(f"can't listen on {description}: {error.socketError}")

@@ -27,7 +27,7 @@ def log_notice(notice: Notice) -> None:
             app=notice.app_id,
             peer=notice.peer,
             socket_id=notice.socket_id,
-            client=notice.client,
+            client=_on_one_line(notice.client),
         )
     elif isinstance(notice, ConnectionClosed):
         _log.info(
@@ -36,14 +36,14 @@ def log_notice(notice: Notice) -> None:
             peer=notice.peer,
             socket_id=notice.socket_id,
             code=notice.code,
-            reason=notice.reason,
+            reason=_on_one_line(notice.reason),
         )
     elif isinstance(notice, ConnectionDenied):
         _log.warn(
             "{peer} refused ({code} {reason})",
             peer=notice.peer,
             code=int(notice.code),
-            reason=notice.reason,
+            reason=_on_one_line(notice.reason),
         )
     elif isinstance(notice, SubscriptionDenied):
         _log.warn(
@@ -56,6 +56,13 @@ def log_notice(notice: Notice) -> None:
             reason=notice.reason,
             expected=notice.expected,
         )
+
+
+def _on_one_line(text: str) -> str:
+    """What a client wrote, without its line feeds and escapes for the operator's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def spawn(coroutine: Coroutine[Any, Any, None]) -> None:

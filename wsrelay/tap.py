@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -69,6 +70,13 @@ class Options(usage.Options):
                 if value is not None
             },
         )
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read the command line; a mistake ends the start with one line."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"wsrelay: {error}; see: twistd wsrelay --help") from error
 
     def postOptions(self) -> None:
         """Read the whole configuration, so that a mistake is told before anything starts."""

@@ -66,11 +66,11 @@ def test_failures_and_losses_are_remarked_on() -> None:
     measured = results(
         run("soketi", 1, expected=100, lost=0),
         run("soketi", 2, expected=100, lost=50, dead=2),
-        run("soketi", 3, error="only 1 of 9 connections ready", dead=8),
+        run("soketi", 3, error="only 1 of 9\n  connections ready", dead=8),
     )
     assert remarks(measured, HALL, "soketi") == [
         "1 of 3 runs failed: only 1 of 9 connections ready",
-        "lost 25.0% of the deliveries, in 1 of 3 runs",
+        "lost 25% of the deliveries, in 1 of 3 runs",
         "2 connections closed during the runs",
     ]
     assert remarks(measured, HALL, "wsrelay") == []

@@ -36,7 +36,7 @@ def test_what_failed_and_what_was_lost_stands_in_its_cell() -> None:
             run("wsrelay", error="it ended"),
         )
     )
-    assert row(text, "Steady")[1:3] == ["0.90 ms", "900 ms, loses 34.0%<br>**×0.001**"]
+    assert row(text, "Steady")[1:3] == ["0.90 ms", "900 ms, loses 34%<br>**×0.001**"]
     assert row(text, "Hall: one talks to 1,000")[1] == "failed"
     assert "wsrelay: 1 of 1 runs failed: it ended." in text
 

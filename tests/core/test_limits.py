@@ -68,6 +68,55 @@ def test_a_clock_that_is_set_back_costs_nobody_his_events() -> None:
     assert admitted(bucket, now=3601, tries=25) == 10
 
 
+# -- what counts for several -------------------------------------------------------------------
+
+
+def test_what_costs_more_uses_up_more() -> None:
+    bucket = TokenBucket(10, now=0)
+    assert bucket.admits(0, cost=7)
+    assert not bucket.admits(0, cost=4)
+    assert bucket.admits(0, cost=3)
+    assert not bucket.admits(0)
+
+
+def test_what_costs_more_than_a_second_brings_needs_a_full_bucket_and_a_longer_pause() -> None:
+    bucket = TokenBucket(10, now=0)
+    assert bucket.admits(0, cost=25)
+    assert not bucket.admits(2.4)
+    assert bucket.admits(2.5 + 0.1)
+    assert not bucket.admits(3, cost=25)
+
+
+def test_a_bucket_says_how_many_more_may_happen_and_when() -> None:
+    bucket = TokenBucket(10, now=0)
+    assert (bucket.remaining, bucket.seconds_until()) == (10, 0)
+    bucket.admits(0, cost=8)
+    assert (bucket.remaining, bucket.seconds_until(), bucket.seconds_until(4)) == (2, 0, 0.2)
+    bucket.admits(0, cost=2)
+    assert (bucket.remaining, bucket.seconds_until()) == (0, 0.1)
+    assert bucket.admits(0 + bucket.seconds_until())
+
+
+def test_who_waits_as_long_as_he_was_told_is_admitted() -> None:
+    for cost in (1, 10, 40):
+        bucket = TokenBucket(10, now=0)
+        assert bucket.admits(0, cost=40)
+        assert bucket.remaining == 0
+        assert not bucket.admits(0.5, cost)
+        pause = bucket.seconds_until(cost)
+        assert not bucket.admits(0.5 + pause - 0.01, cost)
+        assert bucket.admits(0.5 + pause + 1e-9, cost)
+
+
+def test_without_a_rate_there_is_nothing_to_wait_for() -> None:
+    bucket = TokenBucket(0, now=0)
+    assert bucket.admits(0, cost=1000)
+    assert bucket.seconds_until(1000) == 0
+
+
+# -- in general --------------------------------------------------------------------------------
+
+
 @given(
     rate=st.floats(min_value=0.1, max_value=1000),
     pauses=st.lists(st.floats(min_value=0, max_value=3), max_size=200),

@@ -133,7 +133,9 @@ def test_an_events_name_may_be_as_long_as_the_limit_and_no_longer() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["order.shipped", "App\\Events\\OrderShipped", "größer", "pusher", "client-x"])
+@pytest.mark.parametrize(
+    "name", ["order.shipped", "App\\Events\\OrderShipped", "größer", "pusher", "client-x"]
+)
 def test_a_backend_may_name_an_event_so(name: str) -> None:
     assert fault_in_event_name(name, 200) is None
 

@@ -213,6 +213,18 @@ def test_channels_of_the_relay_itself_are_occupied_and_vacated_silently(
     assert hall.bus.calls == [("attend", name), ("forget", name)]
 
 
+def test_what_backends_ask_is_answered_without_the_relays_own_channels(hall: Hall) -> None:
+    ada, bob = RecordingSubscriber("1.1"), RecordingSubscriber("2.2")
+    for name in ("room", "private-room", "#server-to-user-42", "#watchlist-42"):
+        hall.subscribe(name, ada)
+    hall.subscribe("room", bob)
+    assert drive(hall.relay.occupied_channels("a", "")) == ["room", "private-room"]
+    assert drive(hall.relay.occupied_channels("a", "private-")) == ["private-room"]
+    assert drive(hall.relay.occupied_channels("b", "")) == []
+    assert drive(hall.relay.subscription_count("a", "room")) == 2
+    assert drive(hall.relay.subscription_count("b", "room")) == 0
+
+
 # -- presence ------------------------------------------------------------------------------
 
 

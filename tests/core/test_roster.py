@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import tests.properties  # noqa: F401  (how many examples)
 from wsrelay.core.roster import Arrival, Departure, Member, Roster, RosterFull

@@ -201,7 +201,7 @@ class Client:
 
 def channel_data(user_id: str, info: Any = ...) -> str:
     data = {"user_id": user_id} if info is ... else {"user_id": user_id, "user_info": info}
-    return json.dumps(data)
+    return json.dumps(data, ensure_ascii=False)
 
 
 # -- what is heard -----------------------------------------------------------------------------

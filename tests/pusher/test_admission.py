@@ -148,7 +148,11 @@ def test_a_page_may_not_connect_when_its_host_does_not_fit(pattern: str, origin:
 
 
 @given(
-    st.text(), st.none() | st.text(), st.text(), st.integers(min_value=0, max_value=3), st.booleans()
+    st.text(),
+    st.none() | st.text(),
+    st.text(),
+    st.integers(min_value=0, max_value=3),
+    st.booleans(),
 )
 def test_whatever_a_client_shows_it_is_admitted_or_told_why(
     key: str, protocol: str | None, origin: str, connections: int, is_known: bool

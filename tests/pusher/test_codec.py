@@ -177,7 +177,9 @@ def test_a_client_event_needs_a_channel(channel: str) -> None:
     assert rejection(said) == "a client event needs a channel (a string)"
 
 
-@pytest.mark.parametrize("event", ["", "hello", "Client-e", "client_e", "pusher_internal:member_added"])
+@pytest.mark.parametrize(
+    "event", ["", "hello", "Client-e", "client_e", "pusher_internal:member_added"]
+)
 def test_an_event_that_clients_do_not_send_is_told_what_they_send(event: str) -> None:
     assert rejection(json.dumps({"event": event})) == (
         "unknown event: what a client sends starts with pusher: or client-"
@@ -220,7 +222,7 @@ _wild = json_texts(
         {},
         optional={
             "event": st.sampled_from(
-                "client-e pusher:ping pusher:subscribe pusher:unsubscribe pusher:signin x".split()
+                ["client-e", "pusher:ping", "pusher:subscribe", "pusher:unsubscribe", "pusher:signin", "x"]
             )
             | json_values,
             "channel": texts | json_values,
@@ -228,10 +230,7 @@ _wild = json_texts(
             | json_texts()
             | st.fixed_dictionaries(
                 {},
-                optional={
-                    key: texts | json_values
-                    for key in ("channel", "auth", "channel_data", "user_data")
-                },
+                optional=dict.fromkeys(("channel", "auth", "channel_data", "user_data"), texts | json_values),
             ),
         },
     )
@@ -523,7 +522,11 @@ def test_a_frame_reads_as_the_protocol_has_it(frame: Frame, text: str) -> None:
     assert text_of(frame) == text
 
 
-@given(st.lists(st.builds(Member, texts, json_texts().map(lambda t: codec.compact(t.encode()))), max_size=5))
+@given(
+    st.lists(
+        st.builds(Member, texts, json_texts().map(lambda t: codec.compact(t.encode()))), max_size=5
+    )
+)
 def test_a_snapshot_has_a_key_for_every_id(members: list[Member]) -> None:
     envelope = json.loads(codec.presence_subscription_succeeded("presence-a", members).payload)
     presence = json.loads(envelope["data"])["presence"]

@@ -83,7 +83,9 @@ def test_who_has_left_hears_nothing_more_and_gets_no_answer(relayed: Relayed) ->
     assert relayed.notices.of(ChannelVacated) == [ChannelVacated(APP.id, "room")]
 
 
-@pytest.mark.parametrize("channel", ["room", "presence-room", "", "not a name", "#server-to-user-1"])
+@pytest.mark.parametrize(
+    "channel", ["room", "presence-room", "", "not a name", "#server-to-user-1"]
+)
 def test_leaving_what_was_never_joined_is_silent(relayed: Relayed, channel: str) -> None:
     client = relayed.connect()
     client.unsubscribe(channel)
@@ -366,7 +368,9 @@ def test_a_user_id_may_be_as_long_as_the_limit_and_no_longer(relayed: Relayed) -
 def test_user_info_may_be_as_large_as_the_limit_and_no_larger() -> None:
     relayed = Relayed(an_app(max_user_info_bytes=10))
     client = relayed.connect()
-    client.subscribe("presence-hall", '{"user_id":"1","user_info": [ "23", "78" ] }'.replace("3", ""))
+    client.subscribe(
+        "presence-hall", '{"user_id":"1","user_info": [ "23", "78" ] }'.replace("3", "")
+    )
     assert client.heard() == [snapshot("presence-hall", **{"1": ["2", "78"]})]
     client.subscribe(ROOM, '{"user_id":"1","user_info":["23", "789"]}')
     message = "user_info has 12 bytes, the limit is 10 (max_user_info_bytes)"

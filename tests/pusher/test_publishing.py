@@ -20,7 +20,7 @@ from tests.properties import (
 from wsrelay.core.apps import App
 from wsrelay.core.errors import PublishRefused
 from wsrelay.core.names import fault_in_event_name
-from wsrelay.pusher.publishing import Event, decode_event
+from wsrelay.pusher.publishing import Event, decode_batch, decode_event
 
 
 def asked(**changes: Any) -> bytes:
@@ -272,6 +272,69 @@ def test_what_was_encrypted_may_be_larger_by_what_encryption_adds() -> None:
 
 def test_nothing_is_published_of_an_event_of_which_one_channel_is_wrong() -> None:
     assert refusal(asked(channels=["good", "not good"]))[0] == 400
+
+
+# -- batches -----------------------------------------------------------------------------------
+
+
+def batch(*events: dict[str, Any]) -> bytes:
+    return json.dumps({"batch": events}).encode()
+
+
+ONE = {"name": "a", "channel": "room", "data": "x"}
+
+
+def test_a_batch_is_a_list_of_events_in_their_order() -> None:
+    events = decode_batch(APP, batch(ONE, ONE | {"name": "b", "info": "user_count"}))
+    assert [payloads(event) for event in events] == [
+        ['{"event":"a","channel":"room","data":"x"}'],
+        ['{"event":"b","channel":"room","data":"x"}'],
+    ]
+    assert [event.info for event in events] == [[], ["user_count"]]
+    assert decode_batch(APP, batch()) == []
+
+
+def test_a_batch_may_hold_as_many_events_as_the_limit() -> None:
+    app = an_app(max_events_per_batch=2)
+    assert len(decode_batch(app, batch(ONE, ONE))) == 2
+    assert batch_refusal(batch(ONE, ONE, ONE), app) == (
+        400,
+        "batch: 3 events, the limit is 2 (max_events_per_batch)",
+    )
+
+
+def batch_refusal(body: bytes, app: App = APP) -> tuple[int, str]:
+    with pytest.raises(PublishRefused) as raised:
+        decode_batch(app, body)
+    return raised.value.status, raised.value.message
+
+
+def test_one_event_that_is_wrong_refuses_the_whole_batch_and_is_named() -> None:
+    assert batch_refusal(batch(ONE, ONE | {"channel": "not good"})) == (
+        400,
+        "batch[1]: channels: a channel's name may hold letters, digits and _ - = @ , . ; only",
+    )
+    status, message = batch_refusal(batch(ONE | {"data": "x" * 10_241}, ONE))
+    assert status == 413
+    assert message.startswith("batch[0]: data has 10241 bytes")
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"{", "the body is not valid JSON"),
+        (b'{"batch":[{"name":"\xff"}]}', "the body is not valid UTF-8"),
+        (b'{"batch":' + b"[" * 200_000, "the body is not a batch: Expected `object`, got `array`"),
+        (b'{"x":' + b"[" * 200_000, "the body is nested too deeply"),
+        (b"{}", "the body is not a batch: Object missing required field `batch`"),
+        (b"[]", "the body is not a batch: Expected `object`, got `array`"),
+        (b'{"batch":[5]}', "the body is not a batch: Expected `object`, got `int`"),
+    ],
+)
+def test_a_body_that_is_no_batch_is_400(body: bytes, fault: str) -> None:
+    status, message = batch_refusal(body)
+    assert status == 400
+    assert message.startswith(fault)
 
 
 # -- whatever comes ----------------------------------------------------------------------------

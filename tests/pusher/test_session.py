@@ -193,7 +193,7 @@ def test_refused_whispers_do_not_count_as_misunderstood(relayed: Relayed) -> Non
         st.fixed_dictionaries(
             {
                 "event": st.sampled_from(
-                    "client-e pusher:subscribe pusher:unsubscribe pusher:signin".split()
+                    ["client-e", "pusher:subscribe", "pusher:unsubscribe", "pusher:signin"]
                 )
             },
             optional={
@@ -202,9 +202,7 @@ def test_refused_whispers_do_not_count_as_misunderstood(relayed: Relayed) -> Non
                 | json_values
                 | st.fixed_dictionaries(
                     {"channel": st.sampled_from(["room", "private-room"]) | json_values},
-                    optional={
-                        key: texts | json_values for key in ("auth", "channel_data", "user_data")
-                    },
+                    optional=dict.fromkeys(("auth", "channel_data", "user_data"), texts | json_values),
                 ),
             },
         )

@@ -202,9 +202,7 @@ def test_others_hear_of_a_member_who_was_lost_while_joining_that_he_is_gone_agai
     assert len(relayed.notices.of(MemberRemoved)) == 1
 
 
-def test_what_was_joined_before_is_left_too_when_a_join_waits(
-    relayed: Relayed, gate: Gate
-) -> None:
+def test_what_was_joined_before_is_left_too_when_a_join_waits(relayed: Relayed, gate: Gate) -> None:
     client = relayed.connect()
     client.subscribe("room")
     client.sign_in("42")

@@ -141,7 +141,9 @@ def test_a_token_that_is_missing_is_asked_for(auth: str | None) -> None:
 
 
 def test_a_token_without_a_colon_is_told_its_form() -> None:
-    assert mismatch("private-orders", A1).message == "the auth token must have the form KEY:SIGNATURE"
+    assert (
+        mismatch("private-orders", A1).message == "the auth token must have the form KEY:SIGNATURE"
+    )
 
 
 def test_another_apps_key_does_not_admit() -> None:

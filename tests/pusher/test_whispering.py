@@ -72,7 +72,9 @@ def test_no_key_of_the_message_but_event_channel_and_data_is_passed_on(
     assert bob.heard() == [said(channel, user_id="ada" if channel == "presence-room" else None)]
 
 
-@pytest.mark.parametrize("channel", ["private-room", "presence-room", "room", "private-encrypted-a"])
+@pytest.mark.parametrize(
+    "channel", ["private-room", "presence-room", "room", "private-encrypted-a"]
+)
 def test_nobody_whispers_where_client_events_are_off(channel: str) -> None:
     relayed = Relayed(an_app(client_events="off"))
     ada, bob = two_in(channel, relayed)
@@ -192,9 +194,7 @@ def test_a_rate_may_be_less_than_one_a_second() -> None:
     ada.whisper("private-room")
     relayed.clock.advance(1.5)
     ada.whisper("private-room")
-    assert ada.heard() == [
-        error(4301, "more than 0.5 client events a second (client_event_rate)")
-    ]
+    assert ada.heard() == [error(4301, "more than 0.5 client events a second (client_event_rate)")]
     relayed.clock.advance(0.5)
     ada.whisper("private-room")
     assert len(bob.heard()) == 2

@@ -104,9 +104,7 @@ def signature_of(text: str) -> str:
         pytest.param(
             "GET",
             CHANNELS,
-            with_signature(
-                "filter_by_prefix=presence-", "info=user_count,subscription_count", H4
-            ),
+            with_signature("filter_by_prefix=presence-", "info=user_count,subscription_count", H4),
             b"",
             id="H4",
         ),
@@ -208,7 +206,9 @@ def test_a_body_that_is_empty_may_come_with_its_md5_or_without() -> None:
 # -- escapes in the path, and a prefix before it ---------------------------------------------
 
 
-@pytest.mark.parametrize("signed_path", ["/apps/482931/users/a b@é/x", "/apps/482931/users/a%20b%40%C3%A9/x"])
+@pytest.mark.parametrize(
+    "signed_path", ["/apps/482931/users/a b@é/x", "/apps/482931/users/a%20b%40%C3%A9/x"]
+)
 def test_a_path_may_be_signed_with_its_escapes_or_without(signed_path: str) -> None:
     # PHP signs the text and its HTTP client escapes it afterwards.
     signature = signature_of(f"GET\n{signed_path}\n{AUTH}")
@@ -304,9 +304,7 @@ def test_no_other_prefix_is_left_out() -> None:
         pytest.param(
             "GET",
             CHANNELS,
-            with_signature(
-                "filter_by_prefix=presence-", "info=subscription_count,user_count", H4
-            ),
+            with_signature("filter_by_prefix=presence-", "info=subscription_count,user_count", H4),
             b"",
             "auth_signature",
             id="a list in another order",
@@ -365,7 +363,11 @@ def test_anything_else_is_refused_and_told_which_parameter_is_wrong(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("auth_key=wsr-key-7f3a91&", "", "auth_key: missing, or not the key of the app in the path"),
+        (
+            "auth_key=wsr-key-7f3a91&",
+            "",
+            "auth_key: missing, or not the key of the app in the path",
+        ),
         (
             "wsr-key-7f3a91",
             "other-key",

@@ -147,9 +147,7 @@ FRAGMENT = st.builds(
     is_final=st.booleans(),
     mask=masks(),
 )
-CHARACTER_IN_TWO = st.just(
-    frame(b"\xc3", TEXT, is_final=False) + frame(b"\xa9", CONTINUATION)
-)
+CHARACTER_IN_TWO = st.just(frame(b"\xc3", TEXT, is_final=False) + frame(b"\xa9", CONTINUATION))
 VIOLATION = st.one_of(
     st.builds(frame, BAD, mask=masks()),
     st.builds(frame, GOOD, st.sampled_from([3, 11, TEXT]), reserved_bits=st.sampled_from([0, 4])),

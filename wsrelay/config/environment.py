@@ -16,10 +16,10 @@ _OTHERS = ("config", "laravel_env", "app_id", "app_key", "app_secret")
 RIGHTS = ("client_events", "client_event_rate")
 
 #: First found wins, behind ``WSRELAY_PORT`` and ``WSRELAY_HOST``.
-_PORTS = ("WEBSOCKET_PORT", "PUSHER_PORT")
-_HOSTS = ("WEBSOCKET_HOST",)
+PORTS = ("WEBSOCKET_PORT", "PUSHER_PORT")
+HOSTS = ("WEBSOCKET_HOST",)
 #: Each of these may name an app: ``PUSHER_APP_ID``, ``PUSHER_APP_KEY``, ``PUSHER_APP_SECRET``.
-_APPS = ("WSRELAY", "PUSHER", "REVERB")
+APPS = ("WSRELAY", "PUSHER", "REVERB")
 
 
 def layer_from(environ: Mapping[str, str], name: str) -> Layer:
@@ -44,13 +44,13 @@ def layer_from(environ: Mapping[str, str], name: str) -> Layer:
                     + ", ".join(sorted(map(str.upper, _SETTINGS + _OTHERS + RIGHTS)))
                 )
             keys[setting] = key
-    for variables, setting in ((_PORTS, "port"), (_HOSTS, "host")):
+    for variables, setting in ((PORTS, "port"), (HOSTS, "host")):
         found = next((key for key in variables if key in given), None)
         if found is not None and setting not in values:
             values[setting] = given[found]
             keys[setting] = found
     apps: dict[str, dict[str, Any]] = {}
-    for owner in _APPS:
+    for owner in APPS:
         app = _app_of(owner, given, name)
         if app is not None:
             # PUSHER_ and REVERB_ may name the same app: the first one named is taken.

@@ -11,7 +11,6 @@ from msgspec import Struct, ValidationError, convert, inspect
 from ..core.apps import App, Secret
 from .settings import Settings
 
-
 _Kind = TypeVar("_Kind")
 
 

@@ -149,6 +149,6 @@ def _refuse_strangers(settings: Settings) -> None:
 
 def _is_local(endpoint: str) -> bool:
     """Whether a Twisted endpoint can only be reached from this machine."""
-    kind, *arguments = [part.replace("\\", "") for part in _parts_of_endpoint(endpoint)]
-    interfaces = [text.partition("=")[2] for text in arguments if text.startswith("interface=")]
-    return kind == "unix" or bool(interfaces) and set(interfaces) <= set(LOOPBACK)
+    parts = [part.replace("\\", "") for part in _parts_of_endpoint(endpoint)]
+    interfaces = {part.partition("=")[2] for part in parts if part.startswith("interface=")}
+    return parts[:1] == ["unix"] or (bool(interfaces) and interfaces <= set(LOOPBACK))

@@ -95,13 +95,19 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     client_events: Annotated[
         ClientEvents,
         Meta(
+            extra={"pusher": "off"},
             description="Who may whisper: `members` of private and presence channels; `all` "
-            "subscribers, of public channels too; `off`, nobody."
+            "subscribers, of public channels too; `off`, nobody.",
         ),
     ] = "members"
     client_event_rate: Annotated[
         float,
-        Meta(ge=0, le=100_000, description="Client events a second and connection; 0: any."),
+        Meta(
+            extra={"pusher": "10"},
+            ge=0,
+            le=100_000,
+            description="Client events a second and connection; 0: any.",
+        ),
     ] = 10
     allowed_origins: Annotated[
         tuple[str, ...],
@@ -119,15 +125,27 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = "soketi"
     activity_timeout: Annotated[
         int,
-        Meta(ge=10, le=3600, description="Seconds of silence after which clients ping."),
+        Meta(
+            extra={"pusher": "120"},
+            ge=10,
+            le=3600,
+            description="Seconds of silence after which clients ping.",
+        ),
     ] = 120
 
     subscription_count: Annotated[
         bool,
-        Meta(description="Tell subscribers how many they are, as `pusher:subscription_count`."),
+        Meta(
+            extra={"pusher": "off"},
+            description="Tell subscribers how many they are, as `pusher:subscription_count`.",
+        ),
     ] = False
     watchlist: Annotated[
-        bool, Meta(description="Tell signed-in users which users they watch are online.")
+        bool,
+        Meta(
+            extra={"pusher": "off"},
+            description="Tell signed-in users which users they watch are online.",
+        ),
     ] = True
     authorization_timeout: Annotated[
         float,
@@ -139,11 +157,21 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = 0
     cache_seconds: Annotated[
-        int, Meta(ge=1, le=86_400, description="How long a cache channel remembers its event.")
+        int,
+        Meta(
+            extra={"pusher": "up to 30 minutes"},
+            ge=1,
+            le=86_400,
+            description="How long a cache channel remembers its event.",
+        ),
     ] = 1800
     event_rate: Annotated[
         float,
-        Meta(ge=0, description="Channels that backends may publish to a second; 429. 0: any."),
+        Meta(
+            extra={"pusher": "by plan"},
+            ge=0,
+            description="Channels that backends may publish to a second; 429. 0: any.",
+        ),
     ] = 0
     read_rate: Annotated[
         float, Meta(ge=0, description="GET requests of backends a second; 429 above. 0: any.")
@@ -155,42 +183,87 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         tuple[Webhook, ...], Meta(max_length=20, description="Who is told of events.")
     ] = ()
     webhook_batching: Annotated[
-        bool, Meta(description="Send events that happen together in one request.")
+        bool,
+        Meta(
+            extra={"pusher": "off"}, description="Send events that happen together in one request."
+        ),
     ] = False
 
     max_connections: Annotated[
-        int, Meta(ge=0, description="Open connections; 4004 above. 0: any number.")
+        int,
+        Meta(
+            extra={"pusher": "by plan"},
+            ge=0,
+            description="Open connections; 4004 above. 0: any number.",
+        ),
     ] = 0
     max_event_bytes: Annotated[
         int,
-        Meta(ge=1, le=KB * KB, description="Bytes of an event's `data` (UTF-8); 413 above."),
+        Meta(
+            extra={"pusher": "10 KB"},
+            ge=1,
+            le=KB * KB,
+            description="Bytes of an event's `data` (UTF-8); 413 above.",
+        ),
     ] = 10 * KB
     max_event_name_length: Annotated[
-        int, Meta(ge=1, le=1000, description="Characters of an event's name.")
+        int,
+        Meta(extra={"pusher": "200"}, ge=1, le=1000, description="Characters of an event's name."),
     ] = 200
     max_channel_name_length: Annotated[
-        int, Meta(ge=1, le=1000, description="Characters of a channel's name.")
+        int,
+        Meta(extra={"pusher": "164"}, ge=1, le=1000, description="Characters of a channel's name."),
     ] = 200
     max_channels_per_event: Annotated[
-        int, Meta(ge=1, le=10_000, description="Channels that one publish may name.")
+        int,
+        Meta(
+            extra={"pusher": "100"},
+            ge=1,
+            le=10_000,
+            description="Channels that one publish may name.",
+        ),
     ] = 100
     max_events_per_batch: Annotated[
-        int, Meta(ge=1, le=1000, description="Events in one request to `batch_events`.")
+        int,
+        Meta(
+            extra={"pusher": "10"},
+            ge=1,
+            le=1000,
+            description="Events in one request to `batch_events`.",
+        ),
     ] = 10
     max_watchlist: Annotated[
-        int, Meta(ge=0, le=10_000, description="Users that one user may watch; 4302 above.")
+        int,
+        Meta(
+            extra={"pusher": "100"},
+            ge=0,
+            le=10_000,
+            description="Users that one user may watch; 4302 above.",
+        ),
     ] = 100
     max_subscriptions: Annotated[
         int, Meta(ge=1, le=100_000, description="Channels one connection may subscribe to.")
     ] = 2000
     max_presence_members: Annotated[
-        int, Meta(ge=1, le=100_000, description="Distinct users of one presence channel.")
+        int,
+        Meta(
+            extra={"pusher": "100"},
+            ge=1,
+            le=100_000,
+            description="Distinct users of one presence channel.",
+        ),
     ] = 100
     max_user_info_bytes: Annotated[
-        int, Meta(ge=0, le=64 * KB, description="Bytes of a member's `user_info`.")
+        int,
+        Meta(
+            extra={"pusher": "1 KB"},
+            ge=0,
+            le=64 * KB,
+            description="Bytes of a member's `user_info`.",
+        ),
     ] = 2 * KB
     max_user_id_length: Annotated[
-        int, Meta(ge=1, le=1000, description="Characters of a user's id.")
+        int, Meta(extra={"pusher": "128"}, ge=1, le=1000, description="Characters of a user's id.")
     ] = 128
 
 

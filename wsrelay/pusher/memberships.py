@@ -129,5 +129,7 @@ class Memberships:
             await self._leave(channel)
 
     async def _leave(self, channel: Channel) -> None:
+        if channel.kind.is_for_one_user:  # held by the sign-in, and left when that ends
+            return
         await self._around.relay.unsubscribe(self._app.id, channel, self._door.socket_id)
         self._around.counting.changed(self._app, channel)

@@ -108,12 +108,12 @@ class Backlog:
             line = self._lines[delivery.line] = Line(delivery.line)
         line.waiting.append(delivery)
         self._enqueue(delivery)
+        self._look_at(line)
+        self._pump()
         while len(self._waiting) > MOST_WAITING:
             self.drop_oldest(f"{MOST_WAITING} deliveries wait")
         while self.bytes > MOST_BYTES and len(self._waiting) > 1:
             self.drop_oldest(f"{MOST_BYTES} bytes wait")
-        self._look_at(line)
-        self._pump()
 
     def drop_oldest(self, limit: str) -> None:
         """Throw one away that waits; ``limit`` says why."""

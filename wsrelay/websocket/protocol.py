@@ -51,6 +51,7 @@ class RelayProtocol(WebSocketServerProtocol):
     #: Set by Autobahn while a frame or a message is half read.
     current_frame: Any
     inside_message: Any
+    wasClean: bool
     maxMessagePayloadSize: int
     peer: str
     pulse: Pulse
@@ -153,6 +154,11 @@ class RelayProtocol(WebSocketServerProtocol):
         super().sendCloseFrame(code, reasonUtf8, isReply)
         if self.state == self.STATE_CLOSING:
             self._outbox.seal()
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn (26.10.2) resets the connection even after a whole closing handshake; pusher-js
+        # takes a reset soon after opening for the death of the transport.
+        super()._closeConnection(abort and not self.wasClean)
 
     def unregisterProducer(self) -> None:
         # Called by Autobahn before it drops the connection: the last moment to write.

@@ -75,13 +75,13 @@ class Sweep:
         self._look_at_slice(iter(tuple(self._connections)))
 
     def _look_at_slice(self, rest: Iterator[Listener]) -> None:
-        count = 0
-        for count, connection in enumerate(islice(rest, SLICE), 1):
+        connections = list(islice(rest, SLICE))
+        for connection in connections:
             try:
                 self._look_at(connection)
             except Exception:
                 _log.failure("a connection could not be looked at")
-        if count == SLICE:
+        if connections:
             self._next = self._clock.callLater(0, self._look_at_slice, rest)
         else:
             self._next = self._clock.callLater(TICK, self._look_at_all)
