@@ -13,11 +13,10 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from tests.signing import APP
+from tests.visitor import Visitor, visitors
 from wsrelay.config.settings import Settings
 from wsrelay.service import RelayService
-
-from .signing import APP
-from .visitor import Visitor, visitors
 
 #: What a transport of Twisted's buffers before it tells its producer to pause.
 FULL = 64 * 1024

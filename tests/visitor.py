@@ -9,7 +9,7 @@ from typing import Any
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred
 
-from .signing import APP, channel_auth
+from tests.signing import APP, channel_auth
 
 Message = dict[str, Any]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.logger import ILogObserver, Logger, jsonFileLogObserver
+from twisted.logger import ILogObserver, Logger
 
 from .cluster.local import LocalBus, LocalPresence
 from .config.settings import Settings, is_development
@@ -50,10 +49,11 @@ CLOSE_TIMEOUT = 5.0
 class RelayService(MultiService):
     """Builds the rooms, introduces them to each other, opens the doors and closes them."""
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(self, settings: Settings, reactor: Any, log_observer: Any = None) -> None:
         super().__init__()
         self.setName("wsrelay")
         self._settings = settings
+        self._log_observer = log_observer
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
         self._wave: Wave | None = None
@@ -114,12 +114,12 @@ class RelayService(MultiService):
     # -- starting ------------------------------------------------------------------------
 
     def setServiceParent(self, parent: Any) -> None:
-        """Join the application; with ``log_format = "json"`` also bring the log's form along.
+        """Join the application, and bring along what writes its log.
 
-        ``twistd`` looks there for an observer when it starts its log (``AppLogger``, 26.10).
+        ``twistd`` looks for it there when it starts its log (``AppLogger``, Twisted 26.10).
         """
-        if self._settings.log_format == "json" and hasattr(parent, "setComponent"):
-            parent.setComponent(ILogObserver, jsonFileLogObserver(sys.stdout, recordSeparator=""))
+        if self._log_observer is not None and hasattr(parent, "setComponent"):
+            parent.setComponent(ILogObserver, self._log_observer)
         super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:

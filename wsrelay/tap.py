@@ -9,6 +9,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from .config.resolve import ConfigurationError, Given, resolve
+from .logform import observer_for
 from .service import RelayService
 
 
@@ -90,4 +91,5 @@ def makeService(options: Options) -> IService:
     """What ``twistd`` and ``twist`` run."""
     from twisted.internet import reactor
 
-    return RelayService(options.settings, reactor)
+    observer = observer_for(options.parent, options.settings.log_format)
+    return RelayService(options.settings, reactor, observer)

@@ -19,7 +19,9 @@ def test_the_page_in_docs_is_what_the_definitions_say() -> None:
 
 def test_every_setting_has_a_row_that_says_what_it_is_for() -> None:
     rows = {
-        row.split(" | ")[0].strip("| `"): row for row in reference().splitlines() if row[:3] == "| `"
+        row.split(" | ")[0].strip("| `"): row
+        for row in reference().splitlines()
+        if row.startswith("| `")
     }
     for kind in (Settings, App, Webhook):
         for name in kind.__struct_fields__:

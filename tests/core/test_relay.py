@@ -93,7 +93,7 @@ def hall() -> Hall:
     return Hall()
 
 
-# -- publishing ----------------------------------------------------------------------------
+# -- publishing --------------------------------------------------------------------------------
 
 
 def test_a_publication_goes_to_this_nodes_subscribers_and_once_to_the_bus(hall: Hall) -> None:
@@ -134,7 +134,7 @@ def test_nothing_is_delivered_when_other_nodes_cannot_be_reached(hall: Hall) -> 
     assert drive(hall.relay.cache.get("a", "cache-room")) is None
 
 
-# -- cache channels --------------------------------------------------------------------------
+# -- cache channels ----------------------------------------------------------------------------
 
 
 def cached(hall: Hall, name: str) -> bytes | None:
@@ -172,7 +172,7 @@ def test_what_clients_and_the_relay_itself_say_is_not_remembered(hall: Hall) -> 
     assert cached(hall, "private-cache-room") is None
 
 
-# -- coming and going without presence ---------------------------------------------------------------
+# -- coming and going without presence ---------------------------------------------------------
 
 
 def test_the_bus_is_told_of_the_first_subscriber_and_of_the_last(hall: Hall) -> None:
@@ -225,7 +225,7 @@ def test_what_backends_ask_is_answered_without_the_relays_own_channels(hall: Hal
     assert drive(hall.relay.subscription_count("b", "room")) == 0
 
 
-# -- presence ------------------------------------------------------------------------------
+# -- presence ----------------------------------------------------------------------------------
 
 
 def test_a_new_user_is_announced_to_everybody_else_here_and_elsewhere(hall: Hall) -> None:

@@ -217,12 +217,14 @@ def test_any_bytes_are_understood_or_rejected(payload: bytes) -> None:
         assert rejected.message
 
 
+_WITH_DATA = ("subscribe", "unsubscribe", "signin")
+
 _wild = json_texts(
     st.fixed_dictionaries(
         {},
         optional={
             "event": st.sampled_from(
-                ["client-e", "pusher:ping", "pusher:subscribe", "pusher:unsubscribe", "pusher:signin", "x"]
+                ["client-e", "x", *(f"pusher:{name}" for name in ("ping", *_WITH_DATA))]
             )
             | json_values,
             "channel": texts | json_values,
@@ -230,7 +232,9 @@ _wild = json_texts(
             | json_texts()
             | st.fixed_dictionaries(
                 {},
-                optional=dict.fromkeys(("channel", "auth", "channel_data", "user_data"), texts | json_values),
+                optional=dict.fromkeys(
+                    ("channel", "auth", "channel_data", "user_data"), texts | json_values
+                ),
             ),
         },
     )
@@ -248,11 +252,12 @@ def test_any_message_of_any_types_is_understood_or_rejected(said: str) -> None:
         assert isinstance(message, Message)
 
 
-# -- channel_data ----------------------------------------------------------------------------
+# -- channel_data ------------------------------------------------------------------------------
 
 
 def test_channel_data_that_is_an_object_becomes_its_compact_text() -> None:
-    said = '{"event":"pusher:subscribe","data":{"channel":"a","channel_data":{"user_id": 7, "a": [1.0]}}}'
+    data = '{"channel":"a","channel_data":{"user_id": 7, "a": [1.0]}}'
+    said = f'{{"event":"pusher:subscribe","data":{data}}}'
     assert codec.decode(said) == Subscribe("a", None, '{"user_id":7,"a":[1.0]}')
 
 
@@ -367,7 +372,7 @@ def test_a_members_info_keeps_its_meaning(user_id: str, info: str) -> None:
     assert json.loads(member.user_info) == json.loads(info)
 
 
-# -- data as a string ------------------------------------------------------------------------
+# -- data as a string --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -431,7 +436,7 @@ def test_length_says_truly_whether_there_is_more_than_enough(data: str, enough: 
         assert told == length
 
 
-# -- out -------------------------------------------------------------------------------------
+# -- out ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

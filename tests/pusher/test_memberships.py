@@ -33,7 +33,7 @@ from wsrelay.core.notices import (
 ROOM = "presence-room"
 CACHE_MISS = {"event": "pusher:cache_miss", "data": "{}"}
 
-# -- channels without presence ------------------------------------------------------------------
+# -- channels without presence -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_connection_that_is_excluded_from_a_publish_does_not_get_it(relayed: R
     assert bob.heard() == [told("room"), told("hall")]
 
 
-# -- cache channels --------------------------------------------------------------------------------
+# -- cache channels ----------------------------------------------------------------------------
 
 
 def test_who_comes_to_a_cache_channel_hears_its_last_event_first(relayed: Relayed) -> None:
@@ -143,7 +143,7 @@ def test_whispers_and_members_are_not_what_a_cache_channel_remembers(relayed: Re
     assert bob.heard()[1:] == [CACHE_MISS | {"channel": "presence-cache-room"}]
 
 
-# -- presence ---------------------------------------------------------------------------------------
+# -- presence ----------------------------------------------------------------------------------
 
 
 def test_the_joiner_gets_the_snapshot_and_the_others_hear_of_him(relayed: Relayed) -> None:
@@ -259,7 +259,7 @@ def test_channel_data_that_is_an_object_is_taken_for_its_compact_text(relayed: R
     assert client.heard() == [snapshot(ROOM, **{"42": {"name": "Ada"}})]
 
 
-# -- refusals: the connection stays open ------------------------------------------------------------
+# -- refusals: the connection stays open -------------------------------------------------------
 
 
 def refused(client: Client, status: int, kind: str, message: str, channel: str = ROOM) -> None:
@@ -441,7 +441,7 @@ def test_a_failure_is_told_in_the_dialect_of_the_app(dialect: str, shapes: list[
     assert client.closed is None
 
 
-# -- who has signed in -------------------------------------------------------------------------------
+# -- who has signed in -------------------------------------------------------------------------
 
 
 def test_a_signed_in_user_may_subscribe_to_his_own_channel_and_to_no_others(

@@ -22,6 +22,9 @@ from wsrelay.core.errors import PublishRefused
 from wsrelay.core.names import fault_in_event_name
 from wsrelay.pusher.publishing import Event, decode_batch, decode_event
 
+CHARACTERS = "a channel's name may hold letters, digits and _ - = @ , . ; only"
+RESERVED = "names that start with pusher: or pusher_internal: are the protocol's own"
+
 
 def asked(**changes: Any) -> bytes:
     body = {"name": "order.shipped", "channels": ["room"], "data": '{"id":7}'} | changes
@@ -172,30 +175,43 @@ def test_data_may_be_nested_at_any_depth_and_nothing_breaks() -> None:
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"channels": 5}, "the body is not an event: Expected `str | array | null`, got `int` - at `$.channels`"),
-        ({"channels": [5]}, "the body is not an event: Expected `str`, got `int` - at `$.channels[0]`"),
-        ({"socket_id": 5}, "the body is not an event: Expected `str | null`, got `int` - at `$.socket_id`"),
-        ({"info": ["user_count"]}, "the body is not an event: Expected `str | null`, got `array` - at `$.info`"),
         ({"name": ...}, "name: an event needs a name (a string)"),
         ({"name": 5}, "name: an event needs a name (a string)"),
         ({"name": ""}, "name: an event's name must not be empty"),
-        ({"name": "pusher:error"}, "name: names that start with pusher: or pusher_internal: are the protocol's own"),
+        ({"name": "pusher:error"}, f"name: {RESERVED}"),
         ({"data": ...}, "data: an event needs data (a string, usually JSON text)"),
         ({"channels": ...}, "channels: an event needs channels (a list) or channel (a name)"),
         ({"channels": []}, "channels: the list is empty"),
         ({"channels": [""]}, "channels: a channel's name must not be empty"),
-        ({"channels": ["a", "b c"]}, "channels: a channel's name may hold letters, digits and _ - = @ , . ; only"),
+        ({"channels": ["a", "b c"]}, f"channels: {CHARACTERS}"),
+        ({"channels": ["#watchlist-42"]}, f"channels: {CHARACTERS}"),
         ({"socket_id": ""}, "socket_id: expected digits, a dot and digits"),
         ({"socket_id": "1"}, "socket_id: expected digits, a dot and digits"),
         ({"socket_id": "1.1\n"}, "socket_id: expected digits, a dot and digits"),
         ({"socket_id": "١.١"}, "socket_id: expected digits, a dot and digits"),
-        ({"info": "user_count,secrets"}, "info: 'secrets' is not known, expected user_count or subscription_count"),
+        (
+            {"info": "user_count,secrets"},
+            "info: 'secrets' is not known, expected user_count or subscription_count",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_field_is_400_and_told_what_was_expected(
     changes: dict[str, Any], fault: str
 ) -> None:
     assert refusal(asked(**changes)) == (400, fault)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"channels": 5}, "Expected `str | array | null`, got `int` - at `$.channels`"),
+        ({"channels": [5]}, "Expected `str`, got `int` - at `$.channels[0]`"),
+        ({"socket_id": 5}, "Expected `str | null`, got `int` - at `$.socket_id`"),
+        ({"info": ["user_count"]}, "Expected `str | null`, got `array` - at `$.info`"),
+    ],
+)
+def test_a_wrong_type_is_400_and_told_where_it_is(changes: dict[str, Any], fault: str) -> None:
+    assert refusal(asked(**changes)) == (400, f"the body is not an event: {fault}")
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"e"', b"null", b"1"])

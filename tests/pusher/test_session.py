@@ -1,4 +1,7 @@
-"""wsrelay.pusher.session: coming, being understood, going. What may wait is in test_session_waiting."""
+"""wsrelay.pusher.session: coming, being understood, going.
+
+What happens while an answer is waited for is in test_session_waiting.
+"""
 
 from __future__ import annotations
 
@@ -202,7 +205,9 @@ def test_refused_whispers_do_not_count_as_misunderstood(relayed: Relayed) -> Non
                 | json_values
                 | st.fixed_dictionaries(
                     {"channel": st.sampled_from(["room", "private-room"]) | json_values},
-                    optional=dict.fromkeys(("auth", "channel_data", "user_data"), texts | json_values),
+                    optional=dict.fromkeys(
+                        ("auth", "channel_data", "user_data"), texts | json_values
+                    ),
                 ),
             },
         )
@@ -304,7 +309,7 @@ def test_nothing_is_heard_from_a_client_that_is_gone(relayed: Relayed) -> None:
     relayed.assert_empty()
 
 
-# -- an app that demands authorisation ------------------------------------------------------------
+# -- an app that demands authorisation ---------------------------------------------------------
 
 
 def test_who_authorises_nothing_in_time_is_closed_with_4009() -> None:
@@ -350,7 +355,7 @@ def test_the_duty_ends_with_the_connection() -> None:
     assert relayed.clock.getDelayedCalls() == []
 
 
-# -- what others hear ------------------------------------------------------------------------------
+# -- what others hear --------------------------------------------------------------------------
 
 
 def test_a_backend_and_clients_of_one_channel_hear_each_other_in_order(relayed: Relayed) -> None:

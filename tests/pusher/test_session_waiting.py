@@ -173,7 +173,7 @@ def test_a_channel_that_filled_up_while_a_join_waited_is_refused(gate: Gate) -> 
     relayed.assert_empty()
 
 
-# -- going while an answer is waited for ----------------------------------------------------------
+# -- going while an answer is waited for -------------------------------------------------------
 
 
 def test_a_connection_lost_while_its_join_waits_leaves_no_trace(

@@ -147,7 +147,7 @@ def test_any_user_data_holds_a_user_or_is_refused(user_data: str) -> None:
         assert len(set(user.watchlist)) == len(user.watchlist)
 
 
-# -- in a conversation ---------------------------------------------------------------------------
+# -- in a conversation -------------------------------------------------------------------------
 
 
 def test_a_success_returns_user_data_unchanged(relayed: Relayed) -> None:

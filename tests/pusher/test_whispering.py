@@ -44,7 +44,7 @@ def rejected(relayed: Relayed, sender: Client, other: Client, message: str) -> N
     assert relayed.tally.client_events_rejected == 1
 
 
-# -- who may --------------------------------------------------------------------------------------
+# -- who may -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("channel", ["private-room", "private-cache-room"])
@@ -141,7 +141,7 @@ def test_a_whisper_is_for_its_own_channel_only(relayed: Relayed) -> None:
     assert bob.heard() == []
 
 
-# -- limits -----------------------------------------------------------------------------------------
+# -- limits ------------------------------------------------------------------------------------
 
 
 def test_an_events_name_may_be_as_long_as_the_limit() -> None:
@@ -224,7 +224,7 @@ def test_what_is_rejected_for_another_reason_uses_up_nothing() -> None:
     assert len(bob.heard()) == 1
 
 
-# -- what arrives -----------------------------------------------------------------------------------
+# -- what arrives ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_whatever_json_is_whispered_arrives_as_a_string_that_means_it(data: str)
     assert meaning == json.loads(data)
 
 
-# -- webhooks ---------------------------------------------------------------------------------------
+# -- webhooks ----------------------------------------------------------------------------------
 
 
 def test_the_observer_hears_of_whispers_where_an_app_has_webhooks() -> None:

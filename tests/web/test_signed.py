@@ -90,7 +90,7 @@ def signature_of(text: str) -> str:
     return hmac.new(APP.secret.reveal(), text.encode(), hashlib.sha256).hexdigest()
 
 
-# -- the vectors -----------------------------------------------------------------------------
+# -- the vectors -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_body_that_is_empty_may_come_with_its_md5_or_without() -> None:
     check("GET", CHANNELS, with_signature(MD5_OF_NOTHING, H7))
 
 
-# -- escapes in the path, and a prefix before it ---------------------------------------------
+# -- escapes in the path, and a prefix before it -----------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..memory import Server, running
+from tests.memory import Server, running
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.memory import FULL, Server, handshake, running
+from tests.visitor import Visitor
+from tests.websocket.frames import CLOSE, PING, PONG, frame, read_frames, say
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App, Secret
-
-from ..memory import FULL, Server, handshake, running
-from ..visitor import Visitor
-from .frames import CLOSE, PING, PONG, frame, read_frames, say
 
 #: The smallest bound that can be configured, so that it is soon crossed.
 MOST_WAITING = 64 * 1024

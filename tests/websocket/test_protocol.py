@@ -6,12 +6,22 @@ import json
 
 import pytest
 
+from tests.memory import Line, Server, handshake, running
+from tests.signing import APP
+from tests.websocket import frames
+from tests.websocket.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Sent,
+    frame,
+    read_frames,
+    say,
+)
 from wsrelay.config.settings import Settings
-
-from ..memory import Line, Server, handshake, running
-from ..signing import APP
-from . import frames
-from .frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Sent, frame, read_frames, say
 
 LONGEST = APP.max_event_bytes + 16 * 1024
 
@@ -60,6 +70,7 @@ def test_the_handshake_is_answered_as_rfc_6455_says(relay: Server) -> None:
 def test_the_first_subprotocol_that_is_offered_is_echoed(relay: Server) -> None:
     line = relay.line()
     line.send(handshake(headers=b"Sec-WebSocket-Protocol: chat, superchat\r\n"))
+    relay.turn()
     assert b"\r\nSec-WebSocket-Protocol: chat\r\n" in line.read()
 
 
@@ -67,6 +78,7 @@ def test_the_first_subprotocol_that_is_offered_is_echoed(relay: Server) -> None:
 def test_which_origins_may_connect_is_not_autobahns_to_say(relay: Server, origin: bytes) -> None:
     line = relay.line()
     line.send(handshake(headers=b"Origin: " + origin + b"\r\n"))
+    relay.turn()
     assert line.read().startswith(b"HTTP/1.1 101 ")
 
 

@@ -6,11 +6,10 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, globalLogPublisher
 
+from tests.memory import Server
+from tests.websocket.frames import PONG, frame, say
 from wsrelay.pusher.keepalive import TICK, Pulse
 from wsrelay.websocket.sweep import Sweep
-
-from ..memory import Server
-from .frames import PONG, frame, say
 
 
 def pass_time(relay: Server, seconds: int) -> None:

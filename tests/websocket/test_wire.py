@@ -12,12 +12,11 @@ from autobahn.websocket.xormasker import create_xor_masker
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.memory import Line, Server, handshake, running
+from tests.visitor import visitors
+from tests.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from wsrelay.core.frame import Frame
 from wsrelay.websocket.wire import text_frame, unmask, wire_of
-
-from ..memory import Line, Server, handshake, running
-from ..visitor import visitors
-from .frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 #: Bytes of a message, in the servers compared below.
 LONGEST = 26 * 1024

@@ -91,5 +91,6 @@ def _keys_at(path: str) -> list[str]:
     """The keys that a table may have: of ``apps[0]``, or of the file when the path is empty."""
     table: Any = inspect.type_info(Settings)
     for name in _lists_in(path):
-        table = next(field for field in table.fields if field.name == name).type.item_type
+        kind = next(field.type for field in table.fields if field.name == name)
+        table = getattr(kind, "type", kind).item_type  # out of its Metadata, if it has some
     return [field.name for field in table.fields]

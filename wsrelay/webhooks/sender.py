@@ -27,6 +27,7 @@ from zope.interface import implementer
 
 from .. import __version__
 from ..core.apps import KB
+from ..core.ports import CallLater
 from .backlog import AT_ONCE, PostFailed
 from .batch import Delivery
 from .endpoint import AddressRefused, PublicEndpoint, TLSEndpoint
@@ -85,7 +86,7 @@ class Sender:
         except Exception as error:
             raise PostFailed(self._reason(error)) from error
         # Whether it was accepted is known by now, however the answer ends.
-        discarding = _Discard()
+        discarding = _Discard(self._reactor.callLater)
         response.deliverBody(discarding)
         await self._until(ends, discarding.ended)
         if not 200 <= response.code < 300:
@@ -195,22 +196,25 @@ class _Body:
 class _Discard(Protocol):
     """Reads an answer's body away, and hangs up if that is long or takes long."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_later: CallLater) -> None:
         #: Fires when the body has ended or is no longer waited for; never fails.
         self.ended: Deferred[None] = Deferred(lambda _: self._hang_up())
+        self._call_later = call_later
         self._left = MOST_ANSWER_BYTES
 
     def dataReceived(self, data: bytes) -> None:
+        is_first_too_much = 0 <= self._left < len(data)
         self._left -= len(data)
-        if self._left < 0:
-            self._hang_up()
+        if is_first_too_much:
+            # Not now: this may be the last of it, and the pool would keep a closing connection.
+            self._call_later(0, self._hang_up)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._end()
 
     def _hang_up(self) -> None:
         assert self.transport is not None
-        self.transport.loseConnection()
+        self.transport.loseConnection()  # nothing, when the answer has ended meanwhile
         self._end()
 
     def _end(self) -> None:

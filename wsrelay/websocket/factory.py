@@ -101,7 +101,7 @@ class RelayFactory(WebSocketServerFactory):
             key=unquote(request.path[len(self._app_path) :]),
             protocol=first("protocol"),
             origin=request.origin or "",
-            client=f"{first('client') or '-'} {first('version') or '-'}"[:64],
+            client=_printable(f"{first('client') or '-'} {first('version') or '-'}"[:64]),
         )
 
     def name_peer(self, transport: ITransport) -> str:
@@ -112,3 +112,8 @@ class RelayFactory(WebSocketServerFactory):
         if isinstance(address, IPv6Address):
             return f"[{address.host}]:{address.port}"
         return "unix"
+
+
+def _printable(text: str) -> str:
+    """For the log: nothing in it may look like another line, or move a terminal's cursor."""
+    return text if text.isprintable() else repr(text)

@@ -143,10 +143,7 @@ class RelayProtocol(WebSocketServerProtocol):
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
         """Autobahn's frames take the same road as ours, so that they keep their order."""
-        if self.state == self.STATE_CONNECTING:
-            self.transport.write(data)
-        else:
-            self._outbox.send_wire(data)
+        self._outbox.send_wire(data)
 
     def sendCloseFrame(
         self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
