@@ -26,7 +26,8 @@ APP = App(id="482931", key="wsr-key-7f3a91", secret=Secret("wsr-secret-b20c64de"
 
 def an_app(**settings: Any) -> App:
     """The app of the test vectors, with other settings."""
-    return App(**{"id": APP.id, "key": APP.key, "secret": APP.secret} | settings)
+    known: dict[str, Any] = {"id": APP.id, "key": APP.key, "secret": APP.secret}
+    return App(**known | settings)
 
 
 def drive(coroutine: Coroutine[Any, Any, Result]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -14,10 +15,6 @@ from threading import Condition, Thread
 
 from tests.clients.program import DEADLINE
 
-# `pusher` on PyPI takes digits only for an app id.
-OWN_APP = "1001:test-key:test-secret"
-
-
 @dataclass(frozen=True)
 class App:
     """The credentials of one app; ``key`` is public, ``secret`` signs."""
@@ -28,8 +25,12 @@ class App:
 
     @classmethod
     def parse(cls, text: str) -> App:
-        """From ``ID:KEY:SECRET``, as the option ``--app`` has it."""
+        """From ``ID:KEY:SECRET``."""
         return cls(*text.split(":", 2))
+
+
+# `pusher` on PyPI takes digits only for an app id.
+OWN_APP = App("1001", "test-key", "test-secret")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def elsewhere(environment: Mapping[str, str] = os.environ) -> Relay | None:
     if port is None:
         return None
     host = environment.get("WSRELAY_TEST_HOST", "127.0.0.1")
-    return Relay(host, int(port), App.parse(environment.get("WSRELAY_TEST_APP", OWN_APP)))
+    app = environment.get("WSRELAY_TEST_APP")
+    return Relay(host, int(port), App.parse(app) if app else OWN_APP)
 
 
 def _configures(name: str) -> bool:
@@ -59,19 +61,34 @@ def _configures(name: str) -> bool:
     return name.startswith(("WSRELAY_", "WEBSOCKET_", "PUSHER_", "REVERB_"))
 
 
-class OwnServer:
-    """``twistd -n wsrelay`` on a free port, with all that it has logged."""
+def toml(apps: Mapping[App, Mapping[str, object]]) -> str:
+    """A configuration file that has these apps, each with its settings."""
+    lines = []
+    for app, settings in apps.items():
+        lines.append("[[apps]]")
+        values = {"id": app.id, "key": app.key, "secret": app.secret, **settings}
+        # What the settings are made of is written alike in JSON and in TOML.
+        lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    return "\n".join([*lines, ""])
 
-    def __init__(self, cwd: Path) -> None:
+
+class OwnServer:
+    """``twistd -n wsrelay`` on a free port, with all that it has logged.
+
+    ``configuration`` is the text of its file; without any it has OWN_APP.
+    """
+
+    def __init__(self, cwd: Path, configuration: str | None = None) -> None:
         self._changed = Condition()
         self._log: list[str] = []
         self._seen = 0
         self._has_ended = False
+        file = cwd / "wsrelay.toml"
+        file.write_text(toml({OWN_APP: {}}) if configuration is None else configuration)
         self._process = subprocess.Popen(
             [
                 Path(sys.executable).with_name("twistd"),
-                *("--nodaemon", "--pidfile=", "wsrelay"),
-                *("--port", "0", "--app", OWN_APP, "--client-events", "members"),
+                *("--nodaemon", "--pidfile=", "wsrelay", "--port", "0", "--config", file),
             ],
             cwd=cwd,
             env={name: os.environ[name] for name in os.environ if not _configures(name)},
@@ -82,12 +99,12 @@ class OwnServer:
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def relay(self) -> Relay:
+    def relay(self, app: App = OWN_APP) -> Relay:
         """Where it listens, once its log says so; AssertionError with the log if it never does."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_ended or self._port(), DEADLINE)
             if port := self._port():
-                return Relay("127.0.0.1", port, App.parse(OWN_APP))
+                return Relay("127.0.0.1", port, app)
         raise AssertionError("the server never said where it listens:\n" + self.text())
 
     def text(self) -> str:

@@ -259,6 +259,16 @@ def test_channel_data_that_is_an_object_is_taken_for_its_compact_text(relayed: R
     assert client.heard() == [snapshot(ROOM, **{"42": {"name": "Ada"}})]
 
 
+def test_who_left_a_channel_is_nobody_there_any_more(relayed: Relayed) -> None:
+    client = relayed.connect()
+    client.join(ROOM, "ada")
+    memberships = client.session._memberships
+    assert memberships.user_id(ROOM) == "ada"
+    client.unsubscribe(ROOM)
+    assert memberships.user_id(ROOM) is None
+    assert memberships.channel(ROOM) is None
+
+
 # -- refusals: the connection stays open -------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.doubles import APP, Gate
+from tests.doubles import APP, Gate, an_app
 from tests.pusher.relayed import (
     Client,
     Relayed,
@@ -18,6 +18,8 @@ from tests.pusher.relayed import (
 )
 from wsrelay.core.errors import Code
 from wsrelay.core.notices import ConnectionClosed, MemberAdded, MemberRemoved
+from wsrelay.core.roster import Arrival
+from wsrelay.core.users import GRACE
 from wsrelay.pusher.session import MOST_WAITING
 
 ROOM = "presence-room"
@@ -154,8 +156,6 @@ def test_the_joiner_hears_the_snapshot_first_and_then_of_those_who_come_later(
 
 
 def test_a_channel_that_filled_up_while_a_join_waited_is_refused(gate: Gate) -> None:
-    from tests.doubles import an_app
-
     relayed = Relayed(an_app(max_presence_members=1))
     relayed.presence.join_gate = gate
     ada, bob = relayed.connect(), relayed.connect()
@@ -235,6 +235,54 @@ def test_a_connection_lost_between_its_farewell_and_the_answer_leaves_no_trace(
     client.session.close(Code.RECONNECT_NOW, "the server is stopping")
     client.vanish()
     gate.open()
+    relayed.assert_empty()
+
+
+@pytest.mark.parametrize("is_closed_first", [False, True])
+def test_a_connection_lost_while_its_sign_in_waits_leaves_no_trace(
+    relayed: Relayed, is_closed_first: bool
+) -> None:
+    client = relayed.connect()
+    relayed.bus.gate = gate = Gate()
+    client.sign_in("42", watchlist=["7"])
+    assert len(gate) == 1
+    if is_closed_first:
+        client.session.close(Code.RECONNECT_NOW, "the server is stopping")
+    client.vanish()
+    while len(gate):
+        gate.open()
+    relayed.clock.advance(GRACE)
+    relayed.assert_empty()
+
+
+def test_a_subscription_behind_a_sign_in_that_waits_knows_the_user(relayed: Relayed) -> None:
+    client = relayed.connect()
+    relayed.bus.gate = gate = Gate()
+    client.sign_in("42")
+    client.subscribe(ROOM)
+    while len(gate):
+        gate.open()
+    assert client.heard()[1:] == [snapshot(ROOM, **{"42": None})]
+
+
+def test_a_fault_of_ours_ends_one_join_and_not_the_conversation(
+    relayed: Relayed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fault(*_: object) -> Arrival:
+        await gate.passage()
+        raise OSError("out of order")
+
+    gate = Gate()
+    client = relayed.connect()
+    monkeypatch.setattr(relayed.presence, "join", fault)
+    client.join(ROOM, "ada")
+    client.says({"event": "pusher:ping"})
+    gate.open()
+    assert [failure.type for failure in relayed.tasks.failures] == [OSError]
+    relayed.tasks.failures.clear()
+    assert client.heard() == [PONG]
+    assert client.door.is_reading
+    client.vanish()
     relayed.assert_empty()
 
 

@@ -6,29 +6,26 @@ import datetime
 import json
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import NamedTemporaryFile
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from OpenSSL import SSL
-from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.internet.ssl import Certificate, trustRootFromCertificates
-from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from tests.doubles import an_app
-from tests.webhooks.receiver import DEADLINE, Receiver
+from tests.webhooks.receiver import DEADLINE
 from tests.webhooks.resolving import Names
+from tests.webhooks.sending import Sending
 from wsrelay.core.apps import Secret, Webhook
 from wsrelay.webhooks.backlog import AT_ONCE, PostFailed
 from wsrelay.webhooks.batch import Delivery, body_of, signature_of
@@ -49,49 +46,13 @@ def delivery(body: bytes = BODY) -> Delivery:
     return Delivery("a", body, signature_of(an_app(), body), created=0.0)
 
 
-class Sending(TestCase):
-    timeout = 2 * DEADLINE
-
-    def setUp(self) -> None:
-        from twisted.internet import reactor
-
-        self.reactor: Any = reactor
-        self._to_close: list[Callable[[], Any]] = []
-
-    async def tearDown(self) -> None:
-        for close in reversed(self._to_close):
-            await close()
-        # A connection that was closed is told so in the next turn of the reactor.
-        await self.until(lambda: self.connections() == [])
-
-    def receiver(self, **options: Any) -> Receiver:
-        receiver = Receiver(self.reactor, **options)
-        self._to_close.append(receiver.close)
-        return receiver
-
-    def sender(self, may_reach_private: bool = True, **options: Any) -> Sender:
-        sender = Sender(self.reactor, may_reach_private=may_reach_private, **options)
-        self._to_close.append(sender.close)
-        return sender
-
-    async def refused(self, sender: Sender, asked: Target) -> str:
-        """Why the delivery was not accepted."""
-        try:
-            await sender.post(asked, delivery())
-        except PostFailed as failed:
-            return str(failed)
-        raise AssertionError("it was accepted")
-
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Let the reactor turn until something is so; fail past the deadline."""
-        ends = self.reactor.seconds() + DEADLINE
-        while not is_so():
-            assert self.reactor.seconds() < ends, "it never came to that"
-            await deferLater(self.reactor, 0.001)
-
-    def connections(self) -> list[tcp.Connection]:
-        """This process's connections, of both ends."""
-        return [one for one in self.reactor.getReaders() if isinstance(one, tcp.Connection)]
+async def refused(sender: Sender, asked: Target) -> str:
+    """Why the delivery was not accepted."""
+    try:
+        await sender.post(asked, delivery())
+    except PostFailed as failed:
+        return str(failed)
+    raise AssertionError("it was accepted")
 
 
 class TestSender(Sending):
@@ -152,7 +113,7 @@ class TestSender(Sending):
         receiver, sender = self.receiver(), self.sender()
         receiver.statuses = [400, 401, 404, 410, 500, 503]
         for status in tuple(receiver.statuses):
-            reason = await self.refused(sender, target(receiver.url()))
+            reason = await refused(sender, target(receiver.url()))
             assert reason == f"answered {status}, expected is 2xx"
 
     async def test_a_redirect_is_not_followed(self) -> None:
@@ -160,7 +121,7 @@ class TestSender(Sending):
         receiver.location = elsewhere.url().encode()
         receiver.statuses = [301, 302, 307, 308]
         for status in tuple(receiver.statuses):
-            reason = await self.refused(sender, target(receiver.url()))
+            reason = await refused(sender, target(receiver.url()))
             assert reason.startswith(f"answered {status}: redirects are not followed")
         assert elsewhere.requests == []
 
@@ -170,7 +131,7 @@ class TestSender(Sending):
         for answer in (b"", b"x" * MOST_ANSWER_BYTES, b"ok"):
             receiver.answer = answer
             if receiver.statuses[0] == 500:
-                await self.refused(sender, target(receiver.url()))
+                await refused(sender, target(receiver.url()))
             else:
                 await sender.post(target(receiver.url()), delivery())
         assert receiver.connections == 1
@@ -193,7 +154,7 @@ class TestSender(Sending):
         receiver.hangs = True
         sender = self.sender(timeout=0.1)
         asked = target(receiver.url())
-        assert await self.refused(sender, asked) == "did not answer within 0.1 s"
+        assert await refused(sender, asked) == "did not answer within 0.1 s"
         await self.until(lambda: self.connections() == [])
 
     async def test_a_receiver_that_can_not_be_reached_is_waited_for_no_longer_either(self) -> None:
@@ -209,21 +170,21 @@ class TestSender(Sending):
         except TimeoutError:
             pass
         asked = target(f"http://127.0.0.1:{address[1]}/")
-        assert await self.refused(self.sender(timeout=0.1), asked) == "did not answer within 0.1 s"
+        assert await refused(self.sender(timeout=0.1), asked) == "did not answer within 0.1 s"
         for one in (full, *fillers):
             one.close()
 
     async def test_a_receiver_that_hangs_up_is_a_failure(self) -> None:
         receiver = self.receiver()
         receiver.hangs_up = True
-        reason = await self.refused(self.sender(), target(receiver.url()))
+        reason = await refused(self.sender(), target(receiver.url()))
         assert reason.startswith("could not be asked: Connection")
 
     async def test_a_receiver_that_is_not_there_is_a_failure(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port = listening.getsockname()[1]
         asked = target(f"http://127.0.0.1:{port}/")
-        assert await self.refused(self.sender(), asked) == "refuses connections"
+        assert await refused(self.sender(), asked) == "refuses connections"
 
     async def test_what_does_not_speak_http_is_a_failure(self) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
@@ -237,7 +198,7 @@ class TestSender(Sending):
         serving = Thread(target=serve)
         serving.start()
         asked = target(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-        reason = await self.refused(self.sender(), asked)
+        reason = await refused(self.sender(), asked)
         serving.join(DEADLINE)
         listening.close()
         assert reason.startswith("could not be asked: ")
@@ -259,12 +220,12 @@ class TestSender(Sending):
         await sender.post(target(receiver.url()), delivery())
         await self.until(lambda: self.connections() == [])
         receiver.statuses = [500]
-        reason = await self.refused(sender, target(receiver.url()))
+        reason = await refused(sender, target(receiver.url()))
         assert reason == "answered 500, expected is 2xx"
 
     async def test_an_address_inside_is_refused_unless_it_is_allowed(self) -> None:
         receiver = self.receiver()
-        reason = await self.refused(self.sender(may_reach_private=False), target(receiver.url()))
+        reason = await refused(self.sender(may_reach_private=False), target(receiver.url()))
         assert reason == (
             "may not be asked: 127.0.0.1 is 127.0.0.1, a loopback address, to which webhooks are "
             "not sent (webhook_private_addresses)"
@@ -275,7 +236,7 @@ class TestSender(Sending):
         receiver = self.receiver()
         self.install(Names(receiver_test=["127.0.0.1"]))
         asked = target(receiver.url("receiver.test"))
-        reason = await self.refused(self.sender(may_reach_private=False), asked)
+        reason = await refused(self.sender(may_reach_private=False), asked)
         assert reason.startswith("may not be asked: receiver.test is 127.0.0.1, a loopback address")
         assert receiver.connections == 0
         await self.sender().post(asked, delivery())
@@ -285,22 +246,20 @@ class TestSender(Sending):
 
     async def test_a_name_that_does_not_resolve_is_a_failure(self) -> None:
         self.install(Names())
-        reason = await self.refused(self.sender(), target("http://nowhere.test/"))
+        reason = await refused(self.sender(), target("http://nowhere.test/"))
         assert reason == "has a name that does not resolve"
 
     async def test_closing_breaks_off_what_is_under_way_and_closes_what_is_kept(self) -> None:
         receiver, sender = self.receiver(), self.sender()
         await sender.post(target(receiver.url()), delivery())
         receiver.hangs = True
-        posts = [
-            Deferred.fromCoroutine(self.refused(sender, target(receiver.url()))) for _ in range(2)
-        ]
+        posts = [Deferred.fromCoroutine(refused(sender, target(receiver.url()))) for _ in range(2)]
         await receiver.when(3)
         await sender.close()
         for post in posts:
             assert (await post).startswith("could not be asked: ")
         await self.until(lambda: self.connections() == [])
-        reason = await self.refused(sender, target(receiver.url()))
+        reason = await refused(sender, target(receiver.url()))
         assert reason == "was not asked any more: the relay is stopping"
 
     def install(self, names: Names) -> None:
@@ -352,7 +311,7 @@ class TestTLS(Sending):
 
     async def test_the_certificate_of_another_name_is_refused(self) -> None:
         receiver = self.receiver(tls=TLS(self.pem))
-        reason = await self.refused(
+        reason = await refused(
             self.sender(trust_root=self.trusted), target(receiver.url("other.test"))
         )
         assert reason.startswith("could not be asked: VerificationError")
@@ -360,14 +319,14 @@ class TestTLS(Sending):
 
     async def test_a_certificate_that_nobody_trusts_is_refused(self) -> None:
         receiver = self.receiver(tls=TLS(self.pem))
-        reason = await self.refused(self.sender(), target(receiver.url("receiver.test")))
+        reason = await refused(self.sender(), target(receiver.url("receiver.test")))
         assert "certificate verify failed" in reason
         assert receiver.requests == []
 
     async def test_an_address_inside_is_refused_before_a_word_is_said(self) -> None:
         receiver = self.receiver(tls=TLS(self.pem))
         sender = self.sender(may_reach_private=False, trust_root=self.trusted)
-        reason = await self.refused(sender, target(receiver.url("receiver.test")))
+        reason = await refused(sender, target(receiver.url("receiver.test")))
         assert reason.startswith("may not be asked: receiver.test is 127.0.0.1")
         assert receiver.connections == 0
 

@@ -30,7 +30,7 @@ LONGEST_PAUSE = 60.0
 MOST_WAITING = 10_000
 MOST_BYTES = 8 * KB * KB
 #: Bytes that a waiting delivery takes besides its body, roughly.
-OVERHEAD = 800
+OVERHEAD = 600
 
 
 class PostFailed(Exception):

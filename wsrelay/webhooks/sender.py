@@ -62,7 +62,7 @@ class Sender:
         self._reactor = reactor
         self._timeout = timeout
         self._pool = HTTPConnectionPool(reactor)
-        self._pool.maxPersistentPerHost = AT_ONCE
+        self._pool.maxPersistentPerHost = 1
         self._pool.cachedConnectionTimeout = KEEP_ALIVE
         self._pool.retryAutomatically = False
         self._agent = Agent.usingEndpointFactory(

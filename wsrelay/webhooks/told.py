@@ -119,9 +119,8 @@ class Told:
 
     def end(self) -> None:
         """The relay stops, and everybody goes with it: tell that now, members first."""
-        for subject in tuple(self._leaving):
-            self._tell_removed(subject)
-        for subject in sorted(self._present, key=lambda subject: subject[2] is None):
+        everybody = [*self._leaving, *(self._present - self._leaving.keys())]
+        for subject in sorted(everybody, key=lambda subject: subject[2] is None):
             self._tell_removed(subject)
         if self._timer is not None:
             self._timer.cancel()

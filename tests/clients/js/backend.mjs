@@ -1,8 +1,10 @@
 // A web application made with npm's `pusher`: it authorises clients, serves their page and publishes.
 //
 // Over HTTP, on a free port of loopback (`port` tells which):
-//   POST /pusher/auth and /broadcasting/auth: ?user=ID&name=NAME says who asks, ?as=SIGNER who signs;
-//   a channel with "forbidden" in its name is denied, as a Laravel channel callback would.
+//   POST …/auth (a channel) and …/user-auth (a sign-in), below /pusher and /broadcasting:
+//   ?user=ID&name=NAME&watching=IDS says who asks, ?as=SIGNER who signs. A channel with "forbidden"
+//   in its name is denied, as a Laravel channel callback would; a presence channel is signed
+//   without a member if there is no user.
 // By commands: what `perform` has.
 
 import { readFile } from "node:fs/promises"
@@ -27,22 +29,36 @@ function authorize(query, form) {
   const channel = form.get("channel_name")
   if (channel.includes("forbidden")) return [403, "Forbidden"]
   const person = { user_id: query.get("user"), user_info: { name: query.get("name") } }
+  const isMember = channel.startsWith("presence-") && person.user_id
   const signer = signers.get(query.get("as"))
-  const signed = signer.authorizeChannel(
-    form.get("socket_id"),
-    channel,
-    channel.startsWith("presence-") ? person : undefined,
-  )
+  const signed = signer.authorizeChannel(form.get("socket_id"), channel, isMember ? person : undefined)
   return [200, JSON.stringify(signed), "application/json"]
+}
+
+function authenticate(query, form) {
+  const person = {
+    id: query.get("user"),
+    user_info: { name: query.get("name") },
+    watchlist: query.get("watching").split(",").filter(Boolean),
+  }
+  const signed = signers.get(query.get("as")).authenticateUser(form.get("socket_id"), person)
+  return [200, JSON.stringify(signed), "application/json"]
+}
+
+const endpoints = {
+  "/pusher/auth": authorize,
+  "/broadcasting/auth": authorize,
+  "/pusher/user-auth": authenticate,
+  "/broadcasting/user-auth": authenticate,
 }
 
 async function answer(request) {
   const { pathname, searchParams } = new URL(request.url, "http://backend")
   if (request.method === "OPTIONS") return [204, ""]
-  if (request.method === "POST" && ["/pusher/auth", "/broadcasting/auth"].includes(pathname)) {
+  if (request.method === "POST") {
     let form = ""
     for await (const piece of request.setEncoding("utf8")) form += piece
-    return authorize(searchParams, new URLSearchParams(form))
+    return endpoints[pathname](searchParams, new URLSearchParams(form))
   }
   const file = pathname === "/" ? "/js/page.html" : pathname
   return [200, await readFile(join(home, file)), types[extname(file)]]
@@ -67,12 +83,20 @@ const perform = {
   trigger: ({ channels, event, data, params }, pusher) =>
     json(pusher.trigger(channels, event, data, params)),
 
+  trigger_batch: ({ batch }, pusher) => json(pusher.triggerBatch(batch)),
+
+  send_to_user: ({ user, event, data }, pusher) => json(pusher.sendToUser(user, event, data)),
+
+  terminate: ({ user }, pusher) => json(pusher.terminateUserConnections(user)),
+
+  get: ({ path, params }, pusher) => json(pusher.get({ path, params })),
+
   // A signed request of any content, which the library's own methods would refuse to send.
   post: ({ path, body }, pusher) => json(pusher.post({ path, body })),
 
-  // The query string with which `body` may be posted to `path` by anyone.
-  signed_query: ({ path, body }, pusher) =>
-    pusher.createSignedQueryString({ method: "POST", path, body }),
+  // The query string with which `body` may be sent to `path` by anyone.
+  signed_query: ({ method, path, body }, pusher) =>
+    pusher.createSignedQueryString({ method, path, body }),
 }
 
 serve(({ do: action, as, ...given }) => perform[action](given, signers.get(as), as))

@@ -11,7 +11,10 @@ class PusherJs {
   // Binds the named events, and those by which every channel tells of itself.
   subscribe({ channel, events }) {
     const subscription = this.pusher.subscribe(channel)
-    const own = ["subscription_succeeded", "subscription_error", "member_added", "member_removed"]
+    const own = [
+      ...["subscription_succeeded", "subscription_error", "subscription_count", "cache_miss"],
+      ...["member_added", "member_removed"],
+    ]
     for (const event of [...own.map((name) => "pusher:" + name), ...events]) {
       subscription.bind(event, (data, metadata) =>
         this.tell({ source: "channel", event, channel, data, user_id: metadata?.user_id }),
@@ -36,6 +39,10 @@ class PusherJs {
     return this.pusher.channel(channel).members
   }
 
+  signIn({ events }) {
+    signIn(this.pusher, this.pusher, events, this.tell)
+  }
+
   socketId() {
     return this.pusher.connection.socket_id
   }
@@ -57,7 +64,7 @@ class LaravelEcho {
     listenToConnection(this.echo.connector.pusher, tell)
   }
 
-  // `how` is Echo's own method: "channel", "private" or "join".
+  // `how` is Echo's own method: "channel", "private", "encryptedPrivate" or "join".
   open({ how, channel, events, whispers }) {
     const tell = (event) => (data) => this.tell({ source: "echo", channel, event, data })
     const opened = this.echo[how](channel)
@@ -77,6 +84,10 @@ class LaravelEcho {
     this.echo.leave(channel)
   }
 
+  signIn({ events }) {
+    signIn(this.echo.connector, this.echo.connector.pusher, events, this.tell)
+  }
+
   socketId() {
     return this.echo.socketId()
   }
@@ -93,12 +104,24 @@ function listenToConnection({ connection }, tell) {
   connection.bind("message", (message) => tell({ source: "frame", ...message }))
 }
 
-// `echoes` are the versions of Echo by the names of their packages; `tell` takes what the client
-// hears. Returns the function that performs a command.
-export function client(Pusher, echoes, tell) {
+// Binds the named events, and those of the watchlist, to the user; `signer` has the method `signin`.
+function signIn(signer, { user }, events, tell) {
+  for (const event of events) user.bind(event, (data) => tell({ source: "user", event, data }))
+  for (const event of ["online", "offline"]) {
+    user.watchlist.bind(event, ({ user_ids }) =>
+      tell({ source: "watchlist", event, data: user_ids }),
+    )
+  }
+  signer.signin()
+}
+
+// `builds` are those of pusher-js, `echoes` the versions of Echo, by the names by which they are
+// asked for; `tell` takes what the client hears. Returns the function that performs a command.
+export function client(builds, echoes, tell) {
   let speaking
-  return ({ do: action, library, ...given }) => {
+  return ({ do: action, library, build, ...given }) => {
     if (action !== "connect") return speaking[action](given)
+    const Pusher = (window.Pusher = builds[build]) // where laravel-echo 2 looks for it
     const Echo = echoes[library]
     speaking = Echo ? new LaravelEcho(Echo, tell, given) : new PusherJs(Pusher, tell, given)
   }

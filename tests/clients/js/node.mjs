@@ -7,8 +7,9 @@ import Echo1 from "laravel-echo-1"
 import { client } from "./client.mjs"
 import { say, serve } from "./lines.mjs"
 
-// Where laravel-echo looks for it: 1.16 in the global scope, 2 in the window.
-globalThis.Pusher = Pusher
-globalThis.window = { Pusher }
+globalThis.window = globalThis // where laravel-echo 2 looks for Pusher, and 1.16 in the global scope
 
-serve(client(Pusher, { "laravel-echo": Echo, "laravel-echo-1": Echo1.default }, say))
+// The build for Node has encryption, as its only one.
+const builds = { "pusher-js": Pusher, "pusher-js/with-encryption": Pusher }
+
+serve(client(builds, { "laravel-echo": Echo, "laravel-echo-1": Echo1.default }, say))
