@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
-from autobahn.twisted.websocket import WebSocketServerFactory
-from autobahn.websocket.types import ConnectionRequest
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ITransport
@@ -69,11 +68,12 @@ class RelayFactory(WebSocketServerFactory):
             openHandshakeTimeout=0,
         )
         self.server = None
+        #: Whether permessage-deflate may be agreed upon: then such handshakes are Autobahn's.
+        self.takes_extensions = False
         # Autobahn (26.10.2) copies some forty options into each protocol, 3 KB a connection,
         # and formats them for a debug line that nobody reads, a third of the time a handshake
-        # takes. As attributes of a class they are there already, and none is left to copy.
-        options = {name: getattr(self, name) for name in RelayProtocol.CONFIG_ATTRS}
-        options["CONFIG_ATTRS"] = []
+        # takes. As attributes of a class they are there already.
+        options = {name: getattr(self, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
         # A plain function would become a method, and be called with one argument too many.
         options["perMessageCompressionAccept"] = staticmethod(self.perMessageCompressionAccept)
         self.protocol: Any = type("RelayProtocol", (RelayProtocol,), options)
@@ -87,21 +87,24 @@ class RelayFactory(WebSocketServerFactory):
             new_socket_id(), self._turn, transport, self._max_waiting_bytes, self._tally, close
         )
 
-    def hello(self, request: ConnectionRequest) -> Hello | None:
-        """What the client shows; ``None`` when the path is not that of an app."""
-        if not request.path.startswith(self._app_path):
+    def hello(self, target: str, origin: str) -> Hello | None:
+        """What the client shows; ``None`` when the path is not that of an app.
+
+        ``target`` is the path and query of the request, as they came.
+        """
+        path, _, query = target.partition("?")
+        if not path.startswith(self._app_path):
             return None
-        parameters = request.params
-
-        def first(name: str) -> str | None:
-            values = parameters.get(name)
-            return values[0] if values else None
-
+        parameters: dict[str, str] = {}
+        for piece in query.split("&"):
+            name, _, value = piece.partition("=")
+            parameters.setdefault(name, unquote_plus(value))
+        client = f"{parameters.get('client') or '-'} {parameters.get('version') or '-'}"
         return Hello(
-            key=unquote(request.path[len(self._app_path) :]),
-            protocol=first("protocol"),
-            origin=request.origin or "",
-            client=_printable(f"{first('client') or '-'} {first('version') or '-'}"[:64]),
+            key=unquote(path[len(self._app_path) :]),
+            protocol=parameters.get("protocol") or None,
+            origin=origin,
+            client=_printable(client[:64]),
         )
 
     def name_peer(self, transport: ITransport) -> str:

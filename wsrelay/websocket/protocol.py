@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.logger import Logger
 
@@ -13,6 +12,8 @@ from ..core.errors import Code
 from ..pusher.admission import Hello
 from ..pusher.keepalive import Pulse
 from ..pusher.session import Session
+from .handshake import response, take_handshake
+from .lean import LeanProtocol
 from .outbox import Outbox
 from .wire import take_text
 
@@ -32,14 +33,15 @@ _LEFTOVERS = (
     "http_request_uri",
     "http_response_data",
     "http_status_line",
-    "send_queue",
+    "is_open",
     "websocket_extensions",
+    "websocket_extensions_in_use",
     "websocket_origin",
     "websocket_protocols",
 )
 
 
-class RelayProtocol(WebSocketServerProtocol):
+class RelayProtocol(LeanProtocol):
     """Bytes to text and text to bytes; what the text means is the session's to say.
 
     Names that Autobahn owns on a protocol are left alone: ``log``, ``state``, ``peer``,
@@ -48,10 +50,7 @@ class RelayProtocol(WebSocketServerProtocol):
 
     factory: RelayFactory
     transport: Any
-    #: Set by Autobahn while a frame or a message is half read.
-    current_frame: Any
-    inside_message: Any
-    wasClean: bool
+    http_request_uri: str
     maxMessagePayloadSize: int
     peer: str
     pulse: Pulse
@@ -72,7 +71,7 @@ class RelayProtocol(WebSocketServerProtocol):
         self._connectionMade()
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
-        hello = self.factory.hello(request)
+        hello = self.factory.hello(self.http_request_uri, request.origin or "")
         if hello is None:
             raise ConnectionDeny(ConnectionDeny.NOT_FOUND, "WebSockets are served at /app/{key}")
         self._hello = hello
@@ -84,6 +83,19 @@ class RelayProtocol(WebSocketServerProtocol):
         # where a failure is lost (26.10.2).
         with _log.failureHandler("a connection could not be opened"):
             self.onOpen()
+
+    def _shake_hands(self, data: bytes) -> bytes | None:
+        """Take the common handshake; return what came behind it, ``None`` if it is not common."""
+        taken = take_handshake(data, takes_extensions=self.factory.takes_extensions)
+        hello = self.factory.hello(taken[0].target, taken[0].origin) if taken is not None else None
+        if taken is None or hello is None:
+            return None
+        handshake, end = taken
+        self._hello = hello
+        self.sendData(response(handshake.key))
+        self.state = self.STATE_OPEN
+        self._onOpen()
+        return data[end:]
 
     def onOpen(self) -> None:
         for name in _LEFTOVERS:
@@ -111,8 +123,12 @@ class RelayProtocol(WebSocketServerProtocol):
     # -- in ----------------------------------------------------------------------------
 
     def dataReceived(self, data: bytes) -> None:
-        pulse = self.pulse
-        pulse.heard = True
+        self.pulse.heard = True
+        if self.state == self.STATE_CONNECTING and not self.data:
+            rest = self._shake_hands(data)
+            if rest == b"":
+                return
+            data = data if rest is None else rest
         if (
             self.state == self.STATE_OPEN
             and not self.data
