@@ -22,6 +22,7 @@ from .core.notices import Tally
 from .core.relay import Relay
 from .core.signins import SignIns
 from .core.users import SignedIn
+from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
 from .listening import listen, name_of, tcp_endpoint
 from .log import log_notice, spawn
@@ -77,6 +78,9 @@ class RelayService(MultiService):
             signins=self.signins,
             counting=Counting(self.relay, reactor.callLater, log_notice),
             connections=self.connections,
+            visitors=Visitors(
+                time.monotonic, settings.max_connections_per_ip, settings.connection_rate_per_ip
+            ),
             observer=log_notice,
             spawn=spawn,
             clock=time.monotonic,  # reactor.seconds() is the time of day, which may be set

@@ -20,6 +20,7 @@ from wsrelay.core.relay import Relay
 from wsrelay.core.roster import Arrival, Departure, Member
 from wsrelay.core.signins import SignIns
 from wsrelay.core.users import SignedIn
+from wsrelay.core.visitors import Visitors
 from wsrelay.pusher import codec
 from wsrelay.pusher.admission import Hello
 from wsrelay.pusher.counting import Counting
@@ -59,13 +60,14 @@ class SlowPresence(LocalPresence):
 class Relayed:
     """A relay that runs, and everything around it in reach of the test."""
 
-    def __init__(self, *apps: App) -> None:
+    def __init__(self, *apps: App, visitors: Visitors | None = None) -> None:
         self.app = apps[0] if apps else APP
         self.clock = Clock()
         self.clock.advance(1000)
         self.hub, self.bus, self.presence = Hub(), RecordingBus(), SlowPresence()
         self.notices, self.tally, self.tasks = Notices(), Tally(), Tasks()
         self.connections = Connections()
+        self.visitors = Visitors(self.clock.seconds) if visitors is None else visitors
         self.relay = Relay(
             hub=self.hub,
             bus=self.bus,
@@ -85,6 +87,7 @@ class Relayed:
             signins=signins,
             counting=Counting(self.relay, self.clock.callLater, self.notices),
             connections=self.connections,
+            visitors=self.visitors,
             observer=self.notices,
             spawn=self.tasks,
             clock=self.clock.seconds,
@@ -124,6 +127,7 @@ class Relayed:
         assert len(self.users) == 0
         assert self.relay._joining == {}
         assert self.bus.wanted == set()
+        assert len(self.visitors) == 0
         assert self.tasks.failures == []
 
 

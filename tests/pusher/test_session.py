@@ -16,6 +16,7 @@ from tests.properties import json_texts, json_values, texts
 from tests.pusher.relayed import Relayed, error, said, succeeded
 from wsrelay.core.errors import Code
 from wsrelay.core.notices import ConnectionClosed, ConnectionDenied, ConnectionOpened
+from wsrelay.core.visitors import Visitors
 from wsrelay.pusher.admission import Hello
 from wsrelay.pusher.session import MOST_MALFORMED
 
@@ -381,3 +382,22 @@ def test_apps_hear_nothing_of_each_other() -> None:
     relayed.publish("private-room")
     assert bob.heard()[0] == said("private-room")
     assert eve.heard() == []
+
+
+# -- how many from one address ---------------------------------------------------------------
+
+
+def test_who_comes_from_an_address_with_too_many_connections_is_refused_with_4100() -> None:
+    relayed = Relayed(visitors=Visitors(lambda: 0.0, most_open=1))
+    first, second = relayed.connect(), relayed.client()
+    second.session.open(Hello(key=relayed.app.key))
+    assert [code for code, _ in second.door.closed] == [Code.OVER_CAPACITY]
+    first.session.lost(1000, "")
+    relayed.connect().session.lost(1000, "")
+    relayed.assert_empty()
+
+
+def test_who_is_refused_does_not_count_for_his_address() -> None:
+    relayed = Relayed(visitors=Visitors(lambda: 0.0, most_open=1))
+    relayed.client().session.open(Hello(key="no-such-key"))
+    relayed.connect()

@@ -52,6 +52,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             description="Bytes that may wait for a slow reader; above, it is closed with 4100.",
         ),
     ] = KB * KB
+    max_connections_per_ip: Annotated[
+        int, Meta(ge=0, description="Open connections of one address; 4100 above. 0: any.")
+    ] = 0
+    connection_rate_per_ip: Annotated[
+        float,
+        Meta(ge=0, le=100_000, description="Connections a second of one address; 4100. 0: any."),
+    ] = 0
     max_cache_bytes: Annotated[
         int,
         Meta(ge=0, description="Bytes that cache channels may remember; the oldest go first."),

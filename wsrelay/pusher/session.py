@@ -102,11 +102,8 @@ class Session:
     def open(self, hello: Hello) -> None:
         """Admit the client, or say why not and close."""
         around = self._around
-        app = around.apps.with_key(hello.key)
         try:
-            app = self.app = admit(
-                around.apps, hello, around.connections.count(app.id) if app is not None else 0
-            )
+            app = self.app = self._admitted(hello)
         except ConnectionRefused as refused:
             self._state = State.CLOSED
             around.observer(ConnectionDenied(self._peer, refused.code, refused.message))
@@ -119,6 +116,22 @@ class Session:
         self._door.send(codec.connection_established(self.socket_id, app.activity_timeout))
         if app.authorization_timeout:
             self._duty = around.call_later(app.authorization_timeout, self._duty_is_due)
+
+    def _admitted(self, hello: Hello) -> App:
+        around = self._around
+        around.visitors.arrive(self._address)
+        app = around.apps.with_key(hello.key)
+        count = around.connections.count(app.id) if app is not None else 0
+        try:
+            return admit(around.apps, hello, count)
+        except ConnectionRefused:
+            around.visitors.leave(self._address)
+            raise
+
+    @property
+    def _address(self) -> str:
+        """The client's address, without the port."""
+        return self._peer.rpartition(":")[0]
 
     def _duty_is_due(self) -> None:
         self._duty = None
@@ -152,6 +165,7 @@ class Session:
             self._duty.cancel()
         around = self._around
         around.connections.remove(self.app.id, self.socket_id)
+        around.visitors.leave(self._address)
         around.observer(ConnectionClosed(self.app.id, self.socket_id, self._peer, code, reason))
         if not self._is_waiting:  # else when the answer is there, see _finish
             around.spawn(self._leave())

@@ -11,6 +11,7 @@ from ..core.connections import Connections
 from ..core.ports import CallLater, Observer
 from ..core.relay import Relay
 from ..core.signins import SignIns
+from ..core.visitors import Visitors
 from .counting import Counting
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -25,6 +26,7 @@ class Surroundings:
     signins: SignIns
     counting: Counting
     connections: Connections
+    visitors: Visitors
     observer: Observer
     #: Runs a coroutine up to its first wait, at once.
     spawn: Spawn
