@@ -35,6 +35,8 @@ def error_of(**environ: str) -> str:
         ("MAX_BODY_BYTES", "2048", 2048),
         ("MAX_WAITING_BYTES", "65536", 65536),
         ("MAX_CACHE_BYTES", "1000", 1000),
+        ("MAX_CONNECTIONS_PER_IP", "50", 50),
+        ("CONNECTION_RATE_PER_IP", "2.5", 2.5),
         ("LOG_FORMAT", "json", "json"),
     ],
 )
