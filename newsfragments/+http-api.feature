@@ -1,0 +1,1 @@
+The whole HTTP API of Pusher Channels: `batch_events`, the occupied channels, one channel and its users with `info`, terminating a user's connections, and Reverb's count of connections; `docs/openapi.yaml` describes it.
