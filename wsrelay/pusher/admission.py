@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ..core.apps import App, Apps
 from ..core.errors import Code, ConnectionRefused
+from .surroundings import Surroundings
 
 #: 5 to 7 differ in names only and are answered alike.
 VERSIONS = ("5", "6", "7")
@@ -24,6 +25,18 @@ class Hello(Struct, frozen=True):
     origin: str = ""
     #: ``client`` and ``version`` parameters, for the log only.
     client: str = ""
+
+
+def enter(around: Surroundings, hello: Hello, address: str) -> App:
+    """``admit``, for one more connection from this address; raise ``ConnectionRefused``."""
+    around.visitors.arrive(address)
+    app = around.apps.with_key(hello.key)
+    count = around.connections.count(app.id) if app is not None else 0
+    try:
+        return admit(around.apps, hello, count)
+    except ConnectionRefused:
+        around.visitors.leave(address)
+        raise
 
 
 def admit(apps: Apps, hello: Hello, open_connections: int) -> App:

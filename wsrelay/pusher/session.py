@@ -24,21 +24,19 @@ from ..core.apps import App
 from ..core.errors import Code, ConnectionRefused, EventRejected
 from ..core.limits import TokenBucket
 from ..core.notices import (
-    ClientEventSent,
     ConnectionClosed,
     ConnectionDenied,
     ConnectionOpened,
 )
 from ..core.ports import Door, Timer
-from ..core.publication import Publication
 from ..core.relay import Relay
 from . import codec
-from .admission import Hello, admit
+from .admission import Hello, enter
 from .memberships import Memberships
 from .messages import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe, User
-from .signing_in import proven_user
+from .signing_in import proven_user, sign_in, watching
 from .surroundings import Surroundings
-from .whispering import refuse_whisper
+from .whispering import pass_on, refuse_whisper
 
 #: Messages that may wait for an answer. One read of a socket holds fewer than this.
 MOST_WAITING = 4096
@@ -103,7 +101,7 @@ class Session:
         """Admit the client, or say why not and close."""
         around = self._around
         try:
-            app = self.app = self._admitted(hello)
+            app = self.app = enter(around, hello, self._address)
         except ConnectionRefused as refused:
             self._state = State.CLOSED
             around.observer(ConnectionDenied(self._peer, refused.code, refused.message))
@@ -116,17 +114,6 @@ class Session:
         self._door.send(codec.connection_established(self.socket_id, app.activity_timeout))
         if app.authorization_timeout:
             self._duty = around.call_later(app.authorization_timeout, self._duty_is_due)
-
-    def _admitted(self, hello: Hello) -> App:
-        around = self._around
-        around.visitors.arrive(self._address)
-        app = around.apps.with_key(hello.key)
-        count = around.connections.count(app.id) if app is not None else 0
-        try:
-            return admit(around.apps, hello, count)
-        except ConnectionRefused:
-            around.visitors.leave(self._address)
-            raise
 
     @property
     def _address(self) -> str:
@@ -239,23 +226,7 @@ class Session:
                     f"more than {app.client_event_rate:g} client events a second "
                     "(client_event_rate)",
                 )
-        user_id = self._memberships.user_id(said.channel)
-        data = codec.as_string(said.data)
-        self._relay.tally.client_events += 1
-        self._relay.publish(
-            Publication(
-                app.id,
-                said.channel,
-                codec.event(said.event, said.channel, data, user_id),
-                self.socket_id,
-            )
-        )
-        if app.webhooks:
-            self._around.observer(
-                ClientEventSent(
-                    app.id, said.channel, said.event, codec.text_of(data), self.socket_id, user_id
-                )
-            )
+        pass_on(self._around, app, self.socket_id, said, self._memberships.user_id(said.channel))
 
     def _sign_in(self, asked: SignIn) -> None:
         """Sign in as a user; another one than before is refused, a bad proof ends it all."""
@@ -273,23 +244,15 @@ class Session:
             self._start(self._become(user))
 
     async def _become(self, user: User) -> None:
-        app = self.app
-        watched = user.watchlist[: app.max_watchlist] if app.watchlist else ()
-        self._user = User(user.user_id, user.user_info, watched)
-        online = await self._around.signins.sign_in(app.id, user.user_id, watched, self._door)
-        if watched:
-            self._door.send(
-                codec.watchlist_events(
-                    [name for name in watched if name in online],
-                    [name for name in watched if name not in online],
-                )
-            )
-        if app.watchlist and len(user.watchlist) > app.max_watchlist:
+        self._user = watched = watching(self.app, user)
+        await sign_in(self._around, self.app, self._door, watched)
+        if self.app.watchlist and len(user.watchlist) > len(watched.watchlist):
             self._door.send(
                 codec.error(
                     Code.WATCHLIST_TOO_LONG,
-                    f"{len(user.watchlist)} users are watched, the limit is {app.max_watchlist} "
-                    f"(max_watchlist); these are: {', '.join(watched)}",
+                    f"{len(user.watchlist)} users are watched, the limit is "
+                    f"{self.app.max_watchlist} (max_watchlist); these are: "
+                    + ", ".join(watched.watchlist),
                 )
             )
 

@@ -1,4 +1,4 @@
-"""May this connection sign in, and as whom?"""
+"""May this connection sign in, and as whom? And doing so."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from msgspec import DecodeError, Raw, Struct, ValidationError, json
 
 from ..core.apps import App
 from ..core.errors import Code, ConnectionRefused
-from .codec import compact
+from ..core.ports import Door
+from .codec import compact, watchlist_events
 from .messages import SignIn, User
 from .signatures import SignatureMismatch, check_sign_in
+from .surroundings import Surroundings
 
 _is_user_id = re.compile(r"[A-Za-z0-9_\-=@,.;]+\Z").match
 
@@ -53,6 +55,25 @@ def proven_user(app: App, socket_id: str, asked: SignIn) -> User:
         )
     watched = [name for entry in data.watchlist if _is_user_id(name := str(entry))]
     return User(user_id, info, tuple(dict.fromkeys(watched)))
+
+
+def watching(app: App, user: User) -> User:
+    """The user with as much of the watchlist as the app allows."""
+    watchlist = user.watchlist[: app.max_watchlist] if app.watchlist else ()
+    return User(user.user_id, user.user_info, watchlist)
+
+
+async def sign_in(around: Surroundings, app: App, door: Door, user: User) -> None:
+    """Sign a connection in, and tell it which of the users it watches are online."""
+    watched = user.watchlist
+    online = await around.signins.sign_in(app.id, user.user_id, watched, door)
+    if watched:
+        door.send(
+            watchlist_events(
+                [name for name in watched if name in online],
+                [name for name in watched if name not in online],
+            )
+        )
 
 
 def _bad(message: str) -> ConnectionRefused:

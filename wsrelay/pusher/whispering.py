@@ -1,12 +1,15 @@
-"""May this client event be passed on?"""
+"""May this client event be passed on? And passing it on."""
 
 from __future__ import annotations
 
 from ..core.apps import App
 from ..core.channel import Channel
 from ..core.errors import Code, EventRejected
-from .codec import text_length
+from ..core.notices import ClientEventSent
+from ..core.publication import Publication
+from .codec import as_string, event, text_length, text_of
 from .messages import ClientEvent
+from .surroundings import Surroundings
 
 
 def refuse_whisper(app: App, channel: Channel | None, said: ClientEvent) -> None:
@@ -37,6 +40,26 @@ def refuse_whisper(app: App, channel: Channel | None, said: ClientEvent) -> None
     most = app.max_event_bytes
     if len(said.data) > most and (length := text_length(said.data, most)) > most:
         raise _rejected(f"data has {length} bytes, the limit is {most} (max_event_bytes)")
+
+
+def pass_on(
+    around: Surroundings, app: App, socket_id: str, said: ClientEvent, user_id: str | None
+) -> None:
+    """Publish what a client said to everybody else in the channel.
+
+    ``user_id`` is who he is there, on presence channels. Whatever else the message holds stays
+    behind.
+    """
+    relay = around.relay
+    data = as_string(said.data)
+    relay.tally.client_events += 1
+    relay.publish(
+        Publication(app.id, said.channel, event(said.event, said.channel, data, user_id), socket_id)
+    )
+    if app.webhooks:
+        around.observer(
+            ClientEventSent(app.id, said.channel, said.event, text_of(data), socket_id, user_id)
+        )
 
 
 def _rejected(message: str) -> EventRejected:
