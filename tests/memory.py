@@ -199,6 +199,7 @@ class Server:
         self.service.privilegedStartService()
         self.service.startService()
         self._wires: list[Wire] = []
+        self._lines: list[Line] = []
         self._number = 50_000
 
     def line(self) -> Line:
@@ -208,6 +209,7 @@ class Server:
         line = Line(self.reactor, self._number)
         line.protocol = factory.buildProtocol(line.getPeer())
         line.protocol.makeConnection(line)
+        self._lines.append(line)
         return line
 
     def visitor(self, path: str = f"/app/{APP.key}?protocol=7", **options: Any) -> Visitor:
@@ -233,6 +235,11 @@ class Server:
             "pusher_internal:subscription_succeeded" for _ in channels
         ]
         return visitor
+
+    def hang_up(self) -> None:
+        """End all connections."""
+        for line in self._lines:
+            line.hang_up()
 
     def turn(self) -> None:
         """Let the reactor do what is due, and everybody read what came of it."""
@@ -262,4 +269,5 @@ def running(settings: Settings | None = None) -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.hang_up()
         txaio.config.loop = real_loop

@@ -27,6 +27,11 @@ def channel_auth(
     return f"{key}:{_hmac(':'.join(parts))}"
 
 
+def signin_auth(socket_id: str, user_data: str) -> str:
+    """The ``auth`` of a ``pusher:signin``."""
+    return f"{APP.key}:{_hmac(f'{socket_id}::user::{user_data}')}"
+
+
 def signed_target(
     method: str, path: str, body: bytes = b"", /, signed_at: float | None = None, **query: str
 ) -> str:

@@ -79,6 +79,12 @@ class Visitor(WebSocketClientProtocol):
     def whisper(self, channel: str, data: Any, event: str = "client-told") -> None:
         self.say(event, channel=channel, data=data)
 
+    @property
+    def local_port(self) -> int:
+        port = self.transport.getHost().port
+        assert isinstance(port, int)
+        return port
+
     # -- listening -------------------------------------------------------------------------
 
     socket_id: str

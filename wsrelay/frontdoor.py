@@ -33,16 +33,17 @@ class FrontDoor(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         data = self._read = self._read + data
-        app_start = self.factory.app_start
-        if not data.startswith(app_start[: len(data)]):
-            self._hand_over(self.factory.web)
-        elif data.find(b"\r\n\r\n") < 0:
-            if len(data) > LONGEST_HEAD:
-                self._hand_over(self.factory.web)  # which knows how to refuse it
-        elif data.lower().find(b"\r\nupgrade:") >= 0:
+        is_whole = data.find(b"\r\n\r\n") >= 0
+        if not is_whole and len(data) <= LONGEST_HEAD and data[:1].isalpha():
+            return  # the deadline goes on
+        if (
+            is_whole
+            and data.startswith(self.factory.socket_starts)
+            and data.lower().find(b"\r\nupgrade:") >= 0
+        ):
             self._hand_over(self.factory.websocket)
         else:
-            self._hand_over(self.factory.web)
+            self._hand_over(self.factory.web)  # which also knows how to refuse what is no head
 
     def _hand_over(self, factory: IProtocolFactory) -> None:
         self._deadline.cancel()
@@ -65,12 +66,17 @@ class FrontDoorFactory(Factory):
         web: IProtocolFactory,
         *,
         path_prefix: str,
+        echo_path: str = "",
         handshake_timeout: float,
     ) -> None:
         self.reactor = reactor
         self.websocket = websocket
         self.web = web
-        self.app_start = f"GET {path_prefix}/app/".encode()
+        paths = [f"{path_prefix}/app/"]
+        if echo_path:
+            paths.append(f"{path_prefix}{echo_path}")
+        #: How the request for a WebSocket may begin.
+        self.socket_starts = tuple(f"GET {path}".encode() for path in paths)
         self.handshake_timeout = handshake_timeout
 
     def doStart(self) -> None:

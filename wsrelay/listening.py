@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Sequence
 from functools import partial
 
@@ -10,7 +11,8 @@ from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from .transport import EagerServer, Wave
@@ -84,15 +86,32 @@ def _explained(description: str, failure: Failure) -> CannotStart:
     return CannotStart(f"can't listen on {description}: {error.socketError}")
 
 
+def any_address() -> str:
+    """The address that means all interfaces: IPv6's serves IPv4 as well, where there is IPv6."""
+    try:
+        with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True):
+            return "::"
+    except (OSError, ValueError):
+        return "0.0.0.0"
+
+
 def tcp_endpoint(host: str, port: int) -> str:
     """The description of a TCP endpoint; a host with colons is IPv6."""
     kind = "tcp6" if ":" in host else "tcp"
     return f"{kind}:{port}:interface={quoteStringArgument(host)}:backlog={BACKLOG}"
 
 
+def is_tls(port: IListeningPort) -> bool:
+    """Whether TLS is spoken there."""
+    return isinstance(getattr(port, "factory", None), TLSMemoryBIOFactory)
+
+
 def name_of(port: IListeningPort) -> str:
-    """``127.0.0.1:6001``, ``[::1]:6001`` or a socket's path."""
-    address = port.getHost()
+    """``127.0.0.1:6001``, ``[::1]:6001`` or a socket's path; ``... (TLS)`` where that is spoken."""
+    return _name_of(port.getHost()) + (" (TLS)" if is_tls(port) else "")
+
+
+def _name_of(address: IAddress) -> str:
     if isinstance(address, IPv4Address):
         return f"{address.host}:{address.port}"
     if isinstance(address, IPv6Address):

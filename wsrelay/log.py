@@ -15,6 +15,7 @@ from .core.notices import (
     Notice,
     SubscriptionDenied,
 )
+from .core.ports import Observer
 
 _log = Logger(namespace="wsrelay")
 
@@ -63,6 +64,16 @@ def _on_one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def observers(*each: Observer) -> Observer:
+    """One observer that tells several, in this order."""
+
+    def tell(notice: Notice) -> None:
+        for observer in each:
+            observer(notice)
+
+    return tell
 
 
 def spawn(coroutine: Coroutine[Any, Any, None]) -> None:

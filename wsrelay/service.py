@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import ILogObserver, Logger
+from twisted.python.failure import Failure
 
 from .cluster.local import LocalBus, LocalPresence
-from .config.settings import Settings, is_development
+from .config.settings import Settings, has_plain_port, is_development, tls_listeners
 from .core.apps import Apps
 from .core.cache import Memory
 from .core.connections import Connections
@@ -24,19 +25,22 @@ from .core.signins import SignIns
 from .core.users import SignedIn
 from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
-from .listening import listen, name_of, tcp_endpoint
-from .log import log_notice, spawn
+from .listening import CannotStart, any_address, is_tls, listen, name_of, tcp_endpoint
+from .log import log_notice, observers, spawn
 from .pusher import codec
 from .pusher.counting import Counting
 from .pusher.session import Session
 from .pusher.surroundings import Surroundings
 from .takeover import take_over
+from .tls.certificates import Certificates
 from .transport import Wave, wave_on
 from .web.api import Api
 from .web.desk import Desk
 from .web.fastlane import FastLaneFactory
 from .web.quota import Quotas
 from .web.site import IDLE_TIMEOUT, RelaySite
+from .webhooks.messenger import Messenger
+from .webhooks.sender import Sender
 from .websocket.factory import RelayFactory
 
 _log = Logger(namespace="wsrelay")
@@ -45,6 +49,8 @@ _log = Logger(namespace="wsrelay")
 ROOM_AROUND_DATA = 16 * 1024
 #: Seconds that clients have to answer a close frame.
 CLOSE_TIMEOUT = 5.0
+#: Seconds that webhooks have for what is still to be told when the relay stops.
+MESSENGER_TIMEOUT = 5.0
 
 
 class RelayService(MultiService):
@@ -58,30 +64,35 @@ class RelayService(MultiService):
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
         self._wave: Wave | None = None
+        self.certificates = Certificates(tls_listeners(settings), reactor, time.time)
         self.tally = Tally()
         self.connections = Connections()
         self.apps = Apps(settings.apps)
+        self.messenger = self._messenger()
+        observe = observers(log_notice, self.messenger)
         self.relay = Relay(
             hub=Hub(),
             bus=LocalBus(),
             presence=LocalPresence(),
             cache=Memory(time.monotonic, settings.max_cache_bytes),
             wording=codec,
-            observer=log_notice,
+            observer=observe,
             tally=self.tally,
         )
-        users = SignedIn(reactor.callLater, lambda app, user: self.signins.gone_offline(app, user))
-        self.signins = SignIns(self.relay, users, self.connections, codec)
+        self.users = SignedIn(
+            reactor.callLater, lambda app, user: self.signins.gone_offline(app, user)
+        )
+        self.signins = SignIns(self.relay, self.users, self.connections, codec)
         self._around = Surroundings(
             apps=self.apps,
             relay=self.relay,
             signins=self.signins,
-            counting=Counting(self.relay, reactor.callLater, log_notice),
+            counting=Counting(self.relay, reactor.callLater, observe),
             connections=self.connections,
             visitors=Visitors(
                 time.monotonic, settings.max_connections_per_ip, settings.connection_rate_per_ip
             ),
-            observer=log_notice,
+            observer=observe,
             spawn=spawn,
             clock=time.monotonic,  # reactor.seconds() is the time of day, which may be set
             call_later=reactor.callLater,
@@ -91,6 +102,8 @@ class RelayService(MultiService):
             lambda door, peer: Session(self._around, door, peer),
             self.tally,
             path_prefix=settings.path_prefix,
+            echo_path=settings.echo_path,
+            deflate=settings.deflate,
             max_message_bytes=max(app.max_event_bytes for app in self.apps) + ROOM_AROUND_DATA,
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
@@ -112,8 +125,25 @@ class RelayService(MultiService):
                 api, site, max_body_bytes=settings.max_body_bytes, idle_timeout=IDLE_TIMEOUT
             ),
             path_prefix=settings.path_prefix,
+            echo_path=settings.echo_path,
             handshake_timeout=settings.handshake_timeout,
         )
+
+    def _messenger(self) -> Messenger:
+        """Raises ``CannotStart`` for a webhook that can't be one."""
+        reactor = self._reactor
+        sender = Sender(reactor, may_reach_private=self._settings.webhook_private_addresses)
+        try:
+            return Messenger(
+                self.apps,
+                sender,
+                now=time.time,
+                clock=time.monotonic,
+                call_later=reactor.callLater,
+                spawn=spawn,
+            )
+        except ValueError as error:
+            raise CannotStart(str(error)) from error
 
     # -- starting ------------------------------------------------------------------------
 
@@ -132,33 +162,55 @@ class RelayService(MultiService):
         super().privilegedStartService()
 
     def _listen(self) -> None:
-        if not self._ports:
-            self._wave = wave_on(self._reactor)
-            self._ports = listen(self._reactor, self._endpoints(), self._front_door, self._wave)
+        if self._ports:
+            return
+        self._wave = wave_on(self._reactor)
+        try:
+            for endpoints, factory in self._doors():
+                self._ports += listen(self._reactor, endpoints, factory, self._wave)
+        except CannotStart:
+            for port in self._ports:
+                port.stopListening()
+            raise
 
     def startService(self) -> None:
         self._listen()  # twist (26.10) does not call privilegedStartService
         super().startService()
         self.websocket.sweep.start()
+        self.certificates.start()
         names = " and ".join(map(name_of, self._ports))
         _log.info("Listening on {names} for {apps}", names=names, apps=self._describe_apps())
         if is_development(self._settings):
             _log.warn("{advice}", advice=development_advice(self._ports))
 
-    def _endpoints(self) -> Sequence[str]:
+    def _doors(self) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
         settings = self._settings
-        if settings.listen:
-            return settings.listen
-        if settings.host:
-            return [tcp_endpoint(settings.host, settings.port)]
-        if is_development(settings):
-            return [tcp_endpoint(host, settings.port) for host in ("127.0.0.1", "::1")]
-        return [tcp_endpoint("::", settings.port)]
+        if settings.listen or has_plain_port(settings):
+            yield self._endpoints(settings.listen, settings.host, settings.port), self._front_door
+        for door in self.certificates.doors:
+            tls = door.settings
+            yield (
+                self._endpoints(tls.listen, tls.host or settings.host, tls.port),
+                door.factory(self._front_door, self._reactor),
+            )
+
+    def _endpoints(self, listen: Sequence[str], host: str, port: int) -> Sequence[str]:
+        if listen:
+            return listen
+        if host:
+            return [tcp_endpoint(host, port)]
+        if is_development(self._settings):
+            return [tcp_endpoint(host, port) for host in ("127.0.0.1", "::1")]
+        return [tcp_endpoint(any_address(), port)]
 
     def _describe_apps(self) -> str:
         ids = [app.id for app in self.apps]
         more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
         return f"app{'s' if len(ids) > 1 else ''} {', '.join(ids[:5])}{more}"
+
+    def reload(self) -> None:
+        """Take up what has changed in the certificates' files. Nobody's connection is touched."""
+        self.certificates.reload()
 
     # -- stopping ------------------------------------------------------------------------
 
@@ -167,15 +219,29 @@ class RelayService(MultiService):
         closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         self._ports = []
         self.websocket.sweep.stop()
+        self.certificates.stop()
+        self.connections.is_closing = True
         for session in list(self.connections):
             session.close(Code.OVER_CAPACITY, "the server is stopping")
         stopped: Deferred[Any] = DeferredList([*closing, self.websocket.when_empty(CLOSE_TIMEOUT)])
-        return stopped.addCallback(self._rest)
+        return (
+            stopped.addCallback(
+                lambda _: Deferred.fromCoroutine(self.messenger.stop(MESSENGER_TIMEOUT))
+            )
+            .addErrback(_stop_failure)
+            .addCallback(self._rest)
+        )
 
     def _rest(self, _: object) -> Any:
+        self.users.end()
+        self._around.counting.end()
         if self._wave is not None:
             self._wave.close()
         return super().stopService()
+
+
+def _stop_failure(failure: Failure) -> None:
+    _log.failure("webhooks did not stop in order", failure)
 
 
 def development_advice(ports: Sequence[IListeningPort]) -> str:
@@ -185,5 +251,5 @@ def development_advice(ports: Sequence[IListeningPort]) -> str:
         "No app is configured, so the development app runs, whose secret is public, on loopback "
         "only. For Laravel's .env: BROADCAST_CONNECTION=pusher PUSHER_APP_ID=local-app-id "
         "PUSHER_APP_KEY=local-key PUSHER_APP_SECRET=local-secret PUSHER_HOST=127.0.0.1 "
-        f"PUSHER_PORT={port} PUSHER_SCHEME=http"
+        f"PUSHER_PORT={port} PUSHER_SCHEME={'https' if is_tls(ports[0]) else 'http'}"
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -28,12 +30,21 @@ class Options(usage.Options):
         ["laravel-env", None, None, "A Laravel app's .env: its app and port are used"],
         ["client-events", None, None, "Who may whisper: members, all or off [members]"],
         ["client-event-rate", None, None, "Client events a second and connection, 0: any [10]"],
+        ["tls-port", None, None, "TCP port of TLS, with --tls-cert and --tls-key [6443]"],
+        ["tls-cert", None, None, "Certificate and chain (PEM), such as fullchain.pem"],
+        ["tls-key", None, None, "The certificate's private key (PEM)"],
         ["log-format", None, None, "text or json [text]"],
+        ["echo-path", None, None, "Path that echoes messages, for conformance suites [none]"],
+    ]
+    optFlags = [
+        ["deflate", None, "Compress messages for clients that can read them compressed"],
     ]
     compData = usage.Completions(
         optActions={
             "config": usage.CompleteFiles("*.toml"),
             "laravel-env": usage.CompleteFiles(),
+            "tls-cert": usage.CompleteFiles("*.pem"),
+            "tls-key": usage.CompleteFiles("*.pem"),
             "client-events": usage.CompleteList(["members", "all", "off"]),
             "log-format": usage.CompleteList(["text", "json"]),
         }
@@ -66,7 +77,12 @@ class Options(usage.Options):
                     "port": self["port"],
                     "host": self["host"],
                     "listen": tuple(self.listen) or None,
+                    "tls_port": self["tls-port"],
+                    "tls_cert": self["tls-cert"],
+                    "tls_key": self["tls-key"],
                     "log_format": self["log-format"],
+                    "deflate": bool(self["deflate"]) or None,
+                    "echo_path": self["echo-path"],
                 }.items()
                 if value is not None
             },
@@ -92,4 +108,17 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     observer = observer_for(options.parent, options.settings.log_format)
-    return RelayService(options.settings, reactor, observer)
+    relay = RelayService(options.settings, reactor, observer)
+    _reload_on_hangup(reactor, relay)
+    return relay
+
+
+def _reload_on_hangup(reactor: Any, relay: RelayService) -> None:
+    """SIGHUP means to reload, unless it comes because the terminal was closed."""
+    is_in_terminal = os.isatty(0)
+
+    def hung_up(number: int, frame: object) -> None:
+        has_lost_terminal = is_in_terminal and not os.isatty(0)
+        reactor.callFromThread(reactor.stop if has_lost_terminal else relay.reload)
+
+    signal.signal(signal.SIGHUP, hung_up)

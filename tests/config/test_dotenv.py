@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import tests.properties  # noqa: F401  (how many examples, and which)
 from wsrelay.config.dotenv import parse
 
 ABOVE = 'BASE=base\nAPP_NAME="My App"\n'
@@ -101,14 +102,12 @@ def test_of_two_lines_with_one_name_the_last_counts() -> None:
     assert parse("NAME=a\nNAME=b", {}) == {"NAME": "b"}
 
 
-@settings(derandomize=True)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
 def test_any_text_can_be_written_in_double_quotes(value: str) -> None:
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
     assert parse(f'NAME="{escaped}"', {}) == {"NAME": value}
 
 
-@settings(derandomize=True)
 @given(st.text(alphabet="AB=\"'${}\\# \nx", max_size=30))
 def test_any_text_is_read_or_refused_with_a_line_number(text: str) -> None:
     try:

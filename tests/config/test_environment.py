@@ -35,9 +35,12 @@ def error_of(**environ: str) -> str:
         ("MAX_BODY_BYTES", "2048", 2048),
         ("MAX_WAITING_BYTES", "65536", 65536),
         ("MAX_CACHE_BYTES", "1000", 1000),
+        ("WEBHOOK_PRIVATE_ADDRESSES", "true", True),
         ("MAX_CONNECTIONS_PER_IP", "50", 50),
         ("CONNECTION_RATE_PER_IP", "2.5", 2.5),
         ("LOG_FORMAT", "json", "json"),
+        ("DEFLATE", "true", True),
+        ("ECHO_PATH", "/echo", "/echo"),
     ],
 )
 def test_every_setting_has_its_variable(variable: str, text: str, value: object) -> None:
@@ -49,7 +52,8 @@ def test_every_setting_has_its_variable(variable: str, text: str, value: object)
 def test_no_setting_is_without_a_test_above() -> None:
     [mark] = test_every_setting_has_its_variable.pytestmark
     tested = {case[0].lower() for case in mark.args[1]}
-    assert tested == set(Settings.__struct_fields__) - {"apps"}
+    of_tls = {"tls_port", "tls_cert", "tls_key"}  # which go together: test_tls.py
+    assert tested == set(Settings.__struct_fields__) - {"apps", "tls"} - of_tls
 
 
 @pytest.mark.parametrize(

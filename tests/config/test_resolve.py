@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import tests.properties  # noqa: F401  (how many examples, and which)
 from wsrelay.config.resolve import ConfigurationError, Given, resolve
 from wsrelay.config.settings import DEVELOPMENT_APP, Settings, is_development
 
@@ -264,8 +265,6 @@ SECRETS = st.text(
 
 
 @settings(
-    derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -92,3 +92,13 @@ def test_nothing_is_kept_of_users_who_are_gone(users: Users) -> None:
     assert len(users.signed_in) == 0
     assert users.signed_in._leaving == {}
     assert users.clock.getDelayedCalls() == []
+
+
+def test_at_the_end_nobody_is_told_any_more() -> None:
+    clock, told = Clock(), []
+    users = SignedIn(clock.callLater, lambda *user: told.append(user))
+    drive(users.sign_in("app", "ada", "1.1"))
+    drive(users.sign_out("app", "ada", "1.1"))
+    users.end()
+    assert clock.getDelayedCalls() == []
+    assert told == []

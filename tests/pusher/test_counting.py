@@ -112,3 +112,11 @@ def test_nothing_is_remembered_when_all_are_gone(relayed: Relayed) -> None:
     assert relayed.clock.getDelayedCalls() == []
     relayed.assert_empty()
     assert relayed.around.counting._paused == {}
+
+
+def test_at_the_end_nobody_is_told_any_more(relayed: Relayed) -> None:
+    clients = [comes(relayed) for _ in range(FEW + 1)]
+    clients[0].vanish()
+    assert relayed.clock.getDelayedCalls() != []
+    relayed.around.counting.end()
+    assert relayed.clock.getDelayedCalls() == []

@@ -86,6 +86,13 @@ class Statuses:
         assert response.headers["connection"] == "Upgrade"
         assert "ws://" in response.error
 
+    async def test_a_socket_address_is_asked_with_get_like_any_other(self: Any) -> None:
+        for method in ("POST", "PUT", "DELETE", "TRACE"):
+            response = await self.ask_as(method, f"/app/{APP.key}")
+            assert (response.status, response.headers["allow"]) == (405, "GET, HEAD"), method
+        head = await self.ask_as("HEAD", f"/app/{APP.key}")
+        assert (head.status, head.body) == (426, b"")
+
     # -- 401 and 403 -------------------------------------------------------------------------
 
     async def refused(self: Any, body: bytes, target: str, reason: str) -> None:
@@ -137,6 +144,23 @@ class Statuses:
         )
         assert response.status == 403
         assert "enabled" in response.error
+
+    async def test_where_only_the_key_tells_the_app_an_unknown_one_is_401(self: Any) -> None:
+        path = "/users/ada/terminate_connections"
+        assert (await self.ask_as("POST", signed_target("POST", path))).json == {}
+        for target in (path, signed_target("POST", path, auth_key="another-key")):
+            response = await self.ask_as("POST", target)
+            assert response.status == 401
+            assert "auth_key" in response.error
+        response = await self.ask_as("GET", path)
+        assert (response.status, response.headers["allow"]) == (405, "POST")
+
+    async def test_the_log_gives_a_reason_for_every_401_and_a_text_to_sign_if_that_was_wrong(
+        self: Any,
+    ) -> None:
+        await self.ask_as("POST", EVENTS)
+        assert "refused (401): auth_key: missing" in self.log_text
+        assert "expected a signature" not in self.log_text
 
     # -- 500 ---------------------------------------------------------------------------------
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+import tests.properties  # noqa: F401  (how many examples, and which)
 
 from wsrelay.web.exchange import EMPTY, answer, parse_query, refusal
 
@@ -37,7 +39,6 @@ def test_a_query_is_split_at_ampersands_only_and_blank_values_are_kept(
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 
 
-@settings(derandomize=True)
 @given(
     st.lists(st.tuples(TEXTS.filter(bool), TEXTS), max_size=5), st.sampled_from([quote, quote_plus])
 )

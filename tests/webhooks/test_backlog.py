@@ -285,6 +285,18 @@ def test_a_retry_that_is_dropped_leaves_its_line_to_those_behind_it(
     assert list(receiver.under_way) == ["a2"]
 
 
+def test_what_is_tried_again_is_still_the_oldest() -> None:
+    receiver = Receiver()
+    receiver.add("a1", "a2", "b1", "b2")
+    receiver.answer("a1", "answered 500")
+    receiver.backlog.drop_oldest("all is full")
+    receiver.from_now_on(None)
+    receiver.answer("b1")
+    receiver.clock.advance(1)
+    assert receiver.bodies == ["a1", "b1", "b2", "a2"]
+    assert receiver.counts == (3, 1, 0, 1)
+
+
 def test_a_line_whose_only_delivery_is_dropped_in_a_pause_is_forgotten() -> None:
     receiver = Receiver()
     receiver.add("a1")
@@ -354,7 +366,7 @@ class Posting(RuleBasedStateMachine):
         self.added = 0
         self.heard: dict[str, list[int]] = {}
 
-    @rule(line=st.sampled_from("abcdefg"))
+    @rule(line=st.sampled_from("aaaabbbcdefg"))
     def add(self, line: str) -> None:
         self.added += 1
         self.receiver.add(f"{line}{self.added}")

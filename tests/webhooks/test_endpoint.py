@@ -48,7 +48,7 @@ def test_a_name_that_leads_inside_is_refused_and_nothing_is_connected_to(address
     assert attempt.addresses() == []
     with pytest.raises(AddressRefused) as refused:
         attempt.failure().raiseException()
-    assert str(refused.value).startswith(f"example.com is {address}, a ")
+    assert str(refused.value).startswith(f"example.com leads to {address}, a ")
     assert "webhook_private_addresses" in str(refused.value)
 
 

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.doubles import Tasks, an_app
+from tests.webhooks.conftest import Log
 from tests.webhooks.sending import Sending
 from wsrelay.core.apps import App, Apps, Secret, Webhook
 from wsrelay.core.notices import (
@@ -304,7 +305,7 @@ def test_stopping_waits_for_what_is_under_way() -> None:
     assert backend.clock.getDelayedCalls() == []
 
 
-def test_stopping_waits_no_longer_than_it_may_and_counts_what_is_lost() -> None:
+def test_stopping_waits_no_longer_than_it_may_and_counts_what_is_lost(log: Log) -> None:
     backend = Backend(hooked())
     backend.posts.accepts = False
     for number in range(10):
@@ -318,6 +319,10 @@ def test_stopping_waits_no_longer_than_it_may_and_counts_what_is_lost() -> None:
     assert (tally.failed, tally.dropped) == (backlog_module.AT_ONCE, 10 - backlog_module.AT_ONCE)
     assert (tally.queued, tally.queued_bytes) == (0, 0)
     assert backend.clock.getDelayedCalls() == []
+    assert log.lines()[-1] == (
+        "webhook 1 of app 482931 (https://example.com) was in trouble for 0 s when the relay "
+        "stopped; 4 given up, 6 dropped"
+    )
 
 
 class TestOverHTTP(Sending):

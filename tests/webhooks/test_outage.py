@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import LogLevel
 
+from tests.webhooks.conftest import Log
 from wsrelay.webhooks.outage import Outage
 
 NAME = "webhook 1 of app 7 (https://example.com)"
 FALLS_BEHIND = f"{NAME} falls behind (10000 deliveries wait): the oldest are dropped"
-
-
-class Log(list[LogEvent]):
-    """What was logged, as an operator reads it."""
-
-    def lines(self) -> list[str]:
-        lines = [str(formatEvent(event)) for event in self]
-        self.clear()
-        return lines
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    events = Log()
-    globalLogPublisher.addObserver(events.append)
-    yield events
-    globalLogPublisher.removeObserver(events.append)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from tests.memory import FULL, Server, handshake, running
 from tests.visitor import Visitor
@@ -128,6 +129,22 @@ def test_a_burst_of_one_turn_that_fills_the_transport_arrives_whole(relay: Serve
     sleeper.line.catch_up()
     relay.turn()
     assert numbers(sleeper) == list(range(12))
+
+
+def test_a_burst_larger_than_one_write_is_read_whole_or_held_in_order() -> None:
+    app = App(id="1001", key="a-key", secret=Secret("a-secret"), client_events="all")
+    app = replace(app, client_event_rate=0)
+    with running(Settings(apps=(app,), max_waiting_bytes=16 * MOST_WAITING)) as relay:
+        speaker, bystander, sleeper = relay.guest(ROOM), relay.guest(ROOM), relay.guest(ROOM)
+        sleeper.line.is_read = False
+        for number in range(70):
+            whisper(speaker, number, 9000)
+        relay.turn()
+        assert numbers(bystander) == list(range(70))
+        assert sleeper.line.unread_bytes < 70 * 9000
+        sleeper.line.catch_up()
+        relay.turn()
+        assert numbers(sleeper) == list(range(70))
 
 
 def fill(relay: Server, speaker: Visitor, sleeper: Visitor) -> int:

@@ -12,11 +12,12 @@ from autobahn.websocket.xormasker import create_xor_masker
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tests.properties  # noqa: F401  (how many examples, and which)
 from tests.memory import Line, Server, handshake, running
 from tests.visitor import visitors
 from tests.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from wsrelay.core.frame import Frame
-from wsrelay.websocket.wire import text_frame, unmask, wire_of
+from wsrelay.websocket.wire import data_frame, unmask, wire_of
 
 #: Bytes of a message, in the servers compared below.
 LONGEST = 26 * 1024
@@ -47,16 +48,15 @@ def _no_timers_on_the_real_reactor() -> Any:
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_text_frame_is_the_one_that_autobahn_sends(length: int) -> None:
     payload = bytes(ord("a") + i % 26 for i in range(length))
-    assert text_frame(payload) == sent_by_autobahn(payload)
+    assert data_frame(payload) == sent_by_autobahn(payload)
 
 
 def test_a_frames_bytes_are_built_once_however_many_receive_it() -> None:
     published = Frame(b'{"event":"told"}')
     assert wire_of(published) is wire_of(published)
-    assert wire_of(published) == text_frame(published.payload)
+    assert wire_of(published) == data_frame(published.payload)
 
 
-@settings(derandomize=True)
 @given(st.binary(max_size=300), st.binary(min_size=4, max_size=4))
 def test_unmasking_is_autobahns(payload: bytes, key: bytes) -> None:
     assert unmask(payload, key) == create_xor_masker(key, len(payload)).process(payload)
@@ -193,7 +193,7 @@ def check_that_both_agree(arriving: Iterable[bytes]) -> None:
         assert ours.is_open == plain.is_open
 
 
-@settings(deadline=None, max_examples=300, derandomize=True)
+@settings(max_examples=300)
 @given(st.lists(STRETCHES, max_size=6).map(chunks))
 def test_any_bytes_however_cut_mean_what_they_mean_to_autobahn(arriving: list[bytes]) -> None:
     check_that_both_agree(arriving)

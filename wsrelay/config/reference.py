@@ -12,7 +12,7 @@ from msgspec import NODEFAULT, Struct, inspect, json
 
 from ..core.apps import App, Webhook
 from .environment import APPS, HOSTS, PORTS
-from .settings import Settings
+from .settings import Certificate, Settings, TlsListener
 
 _HEAD = """\
 # Configuration
@@ -48,6 +48,18 @@ def reference() -> str:
     ]
     for title, kind, example in (
         ("The server: top level of the file", Settings, 'port = 6001\nhost = "127.0.0.1"'),
+        (
+            "A listener that speaks TLS: `[[tls]]`",
+            TlsListener,
+            "[[tls]]\nport = 6443\n"
+            'certificates = [{ cert = "/etc/wsrelay/cert.pem", key = "/etc/wsrelay/key.pem" }]',
+        ),
+        (
+            "A certificate: `[[tls.certificates]]`",
+            Certificate,
+            '[[tls.certificates]]\ncert = "/etc/letsencrypt/live/relay.example/fullchain.pem"\n'
+            'key = "/etc/letsencrypt/live/relay.example/privkey.pem"',
+        ),
         (
             "An app: `[[apps]]`",
             App,
@@ -117,7 +129,7 @@ def _kind(described: inspect.Type) -> str:
         return "true or false"
     if isinstance(described, inspect.VarTupleType):
         return f"list of {_kind(described.item_type)}"
-    if isinstance(described, inspect.DictType):
+    if isinstance(described, inspect.DictType | inspect.StructType):
         return "table"
     return "text"
 

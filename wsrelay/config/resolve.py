@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..core.apps import App, Apps
 from . import dotenv
 from .environment import layer_from
 from .layer import ConfigurationError, Layer
-from .settings import DEVELOPMENT_APP, Settings
+from .settings import DEVELOPMENT_APP, Settings, tls_listeners
 
 __all__ = ["ConfigurationError", "Given", "resolve"]
 
@@ -51,7 +52,10 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Settings:
     checked = [(layer.name, _with_rights(layer.checked(is_text=True), rights)) for layer in layers]
     if config := given.config or environ.get("WSRELAY_CONFIG"):
         checked.append((config, _toml(config).checked(is_text=False)))
-    return _merged(checked, rights)
+    settings = _merged(checked, rights)
+    _refuse_half_a_pair(settings, {name for _, values in checked for name in values})
+    _refuse_twin_ports(settings)
+    return settings
 
 
 def _options(given: Given) -> Layer:
@@ -132,14 +136,39 @@ def _refuse_twins(source: str, apps: Iterable[App]) -> None:
         raise ConfigurationError(f"{source}: apps: {error}") from error
 
 
+def _refuse_half_a_pair(settings: Settings, said: Container[str]) -> None:
+    parts = ("tls_cert", "tls_key")
+    if settings.tls_cert or settings.tls_key or "tls_port" in said:
+        missing = [part for part in parts if not getattr(settings, part)]
+        if missing:
+            raise ConfigurationError(
+                f"{' and '.join(missing)}: missing, TLS needs a certificate and its key "
+                "(--tls-cert FILE --tls-key FILE)"
+            )
+
+
+def _refuse_twin_ports(settings: Settings) -> None:
+    taken = set()
+    for listener in tls_listeners(settings):
+        place = (listener.host or settings.host, listener.port)
+        if place in taken and listener.port and not listener.listen:
+            raise ConfigurationError(
+                f"tls: port {listener.port} twice; several certificates on one port are several "
+                "certificates of one [[tls]], chosen by name"
+            )
+        taken.add(place)
+
+
 def _refuse_strangers(settings: Settings) -> None:
     """The development app's secret is public, so nobody from outside may reach it."""
-    if settings.host not in ("", *LOOPBACK):
-        raise ConfigurationError(
-            f"host: {settings.host} needs an app of your own (--app ID:KEY:SECRET): the "
-            "development app, whose secret is public, is served on loopback only"
-        )
-    for endpoint in settings.listen:
+    listeners = tls_listeners(settings)
+    for host in (settings.host, *(listener.host for listener in listeners)):
+        if host not in ("", *LOOPBACK):
+            raise ConfigurationError(
+                f"host: {host} needs an app of your own (--app ID:KEY:SECRET): the "
+                "development app, whose secret is public, is served on loopback only"
+            )
+    for endpoint in chain(settings.listen, *(listener.listen for listener in listeners)):
         if not _is_local(endpoint):
             raise ConfigurationError(
                 f"listen: {endpoint} needs an app of your own (--app ID:KEY:SECRET): the "

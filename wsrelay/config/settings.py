@@ -17,6 +17,73 @@ DEVELOPMENT_APP = App(
 )
 
 
+class Certificate(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A certificate and its key: a table of ``certificates`` below ``[[tls]]``."""
+
+    cert: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="PEM file: the server's own certificate, and behind it those that vouch "
+            "for it, as in Let's Encrypt's `fullchain.pem`.",
+        ),
+    ]
+    key: Annotated[
+        str, Meta(min_length=1, description="PEM file: the private key, without a passphrase.")
+    ]
+    chain: Annotated[
+        str,
+        Meta(description="PEM file: those that vouch for it, where `cert` does not hold them."),
+    ] = ""
+    names: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description="Names it is shown for; `*.example.org` is one label. Empty: its own.",
+        ),
+    ] = ()
+
+
+class TlsListener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A place where TLS is spoken: ``[[tls]]``."""
+
+    port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="TCP port. The same as the server's `port`: in its place. 0: any free one.",
+        ),
+    ] = 6443
+    host: Annotated[str, Meta(description="Address to listen on. Empty: the server's `host`.")] = ""
+    listen: Annotated[
+        tuple[str, ...],
+        Meta(max_length=100, description="Twisted endpoints, instead of host and port."),
+    ] = ()
+    certificates: Annotated[
+        tuple[Certificate, ...],
+        Meta(
+            min_length=1,
+            max_length=1000,
+            description="Chosen by the name that the client asks for; the first is for all others.",
+        ),
+    ]
+    minimum_version: Annotated[
+        Literal["1.2", "1.3"], Meta(description="Oldest version of TLS that is spoken.")
+    ] = "1.2"
+    client_ca: Annotated[
+        str,
+        Meta(
+            description="PEM file: the authorities whose clients may connect. Empty: clients are "
+            "not asked for a certificate."
+        ),
+    ] = ""
+    client_certificate_is_optional: Annotated[
+        bool,
+        Meta(description="With `client_ca`: clients without a certificate may connect as well."),
+    ] = False
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole configuration: the top level of the TOML file, and ``[[apps]]`` below it."""
 
@@ -59,6 +126,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         float,
         Meta(ge=0, le=100_000, description="Connections a second of one address; 4100. 0: any."),
     ] = 0
+    webhook_private_addresses: Annotated[
+        bool,
+        Meta(description="Whether webhooks may go to loopback, link-local and private addresses."),
+    ] = False
     max_cache_bytes: Annotated[
         int,
         Meta(ge=0, description="Bytes that cache channels may remember; the oldest go first."),
@@ -66,9 +137,61 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     log_format: Annotated[Literal["text", "json"], Meta(description="Form of the log's lines.")] = (
         "text"
     )
+    deflate: Annotated[
+        bool,
+        Meta(
+            description="Compress messages for clients that offer permessage-deflate, each "
+            "message once for all of them."
+        ),
+    ] = False
+    echo_path: Annotated[
+        str,
+        Meta(
+            pattern=r"^(/[^/\s?#]+)*\Z",
+            description="Path of an end point that says every message back, such as `/echo`: for "
+            "conformance suites, for which anybody may send it messages of 16 MiB. Empty: none.",
+        ),
+    ] = ""
+    tls_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="TCP port of TLS, with `tls_cert` and `tls_key`. The same as `port`: in "
+            "its place. 0: any free one.",
+        ),
+    ] = 6443
+    tls_cert: Annotated[
+        str,
+        Meta(description="PEM file: certificate and chain, such as `fullchain.pem`. Empty: none."),
+    ] = ""
+    tls_key: Annotated[
+        str, Meta(description="PEM file: the private key of `tls_cert`, without a passphrase.")
+    ] = ""
+    tls: Annotated[
+        tuple[TlsListener, ...], Meta(max_length=100, description="Listeners that speak TLS.")
+    ] = ()
     apps: Annotated[tuple[App, ...], Meta(max_length=10_000, description="The apps.")] = ()
 
 
 def is_development(settings: Settings) -> bool:
     """Whether no app was configured, so that the development app runs."""
     return any(app.secret is DEVELOPMENT_APP.secret for app in settings.apps)
+
+
+def has_plain_port(settings: Settings) -> bool:
+    """Whether the server's own port stays plain: a TLS listener may stand in its place."""
+    return not settings.port or not any(
+        not listener.listen
+        and listener.port == settings.port
+        and listener.host in ("", settings.host)
+        for listener in tls_listeners(settings)
+    )
+
+
+def tls_listeners(settings: Settings) -> tuple[TlsListener, ...]:
+    """Where TLS is spoken: by ``tls_port``, ``tls_cert`` and ``tls_key``, then all of ``tls``."""
+    if not settings.tls_cert:
+        return settings.tls
+    certificate = Certificate(cert=settings.tls_cert, key=settings.tls_key)
+    return (TlsListener(port=settings.tls_port, certificates=(certificate,)), *settings.tls)

@@ -12,6 +12,8 @@ class Connections:
 
     def __init__(self) -> None:
         self._apps: dict[str, dict[str, Conversation]] = {}
+        #: The server is stopping: nobody is admitted any more.
+        self.is_closing = False
 
     def add(self, app_id: str, socket_id: str, conversation: Conversation) -> None:
         self._apps.setdefault(app_id, {})[socket_id] = conversation

@@ -22,6 +22,7 @@ class SignedIn:
         self._gone_offline = gone_offline
         self._sockets: dict[tuple[str, str], set[str]] = {}
         self._leaving: dict[tuple[str, str], Timer] = {}
+        self._has_ended = False
 
     async def sign_in(self, app_id: str, user_id: str, socket_id: str) -> bool:
         """Add a connection; return whether the user was offline to his watchers until now."""
@@ -44,11 +45,19 @@ class SignedIn:
         sockets.discard(socket_id)
         if not sockets:
             del self._sockets[user]
+        if not sockets and not self._has_ended:
             self._leaving[user] = self._call_later(GRACE, lambda: self._leave(user))
 
     def _leave(self, user: tuple[str, str]) -> None:
         del self._leaving[user]
         self._gone_offline(*user)
+
+    def end(self) -> None:
+        """Nobody is told any more: the relay is stopping."""
+        self._has_ended = True
+        for timer in self._leaving.values():
+            timer.cancel()
+        self._leaving.clear()
 
     async def online(self, app_id: str, user_ids: Iterable[str]) -> set[str]:
         """Those of the users who are online to their watchers."""

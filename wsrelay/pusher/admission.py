@@ -29,6 +29,8 @@ class Hello(Struct, frozen=True):
 
 def enter(around: Surroundings, hello: Hello, address: str) -> App:
     """``admit``, for one more connection from this address; raise ``ConnectionRefused``."""
+    if around.connections.is_closing:
+        raise ConnectionRefused(Code.OVER_CAPACITY, "the server is stopping")
     around.visitors.arrive(address)
     app = around.apps.with_key(hello.key)
     count = around.connections.count(app.id) if app is not None else 0

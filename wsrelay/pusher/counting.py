@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..core.apps import App
 from ..core.channel import Channel
 from ..core.notices import SubscriptionCounted
-from ..core.ports import CallLater, Observer
+from ..core.ports import CallLater, Observer, Timer
 from ..core.publication import Publication
 from ..core.relay import Relay
 from . import codec
@@ -28,6 +28,7 @@ class Counting:
         self._observe = observer
         #: Channels that were told lately: whether their count has changed since.
         self._paused: dict[tuple[str, str], bool] = {}
+        self._timers: dict[tuple[str, str], Timer] = {}
 
     def changed(self, app: App, channel: Channel) -> None:
         """Somebody came or went."""
@@ -43,13 +44,21 @@ class Counting:
 
     def _pause(self, key: tuple[str, str]) -> None:
         self._paused[key] = False
-        self._call_later(PAUSE, lambda: self._resume(key))
+        self._timers[key] = self._call_later(PAUSE, lambda: self._resume(key))
 
     def _resume(self, key: tuple[str, str]) -> None:
+        del self._timers[key]
         if self._paused.pop(key):
             self._tell(*key)
             if self._relay.hub.subscription_count(*key) > FEW:
                 self._pause(key)
+
+    def end(self) -> None:
+        """Nobody is told any more: the relay is stopping."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._paused.clear()
 
     def _tell(self, app_id: str, name: str) -> None:
         count = self._relay.hub.subscription_count(app_id, name)

@@ -42,6 +42,9 @@ UPGRADE = refusal(
     (("Upgrade", "websocket"), ("Connection", "Upgrade")),
 )
 
+#: What anybody may GET.
+OPEN = {"": OK, "/": OK, "/up": HEALTH}
+
 
 class Api:
     """The HTTP API: a request in, an answer out. ``clock`` is Unix time in seconds."""
@@ -75,16 +78,21 @@ class Api:
                 return refusal(404, f"no app has the id {signed[1][:64]!r}")
             return await self._signed(app, signed[2], request)
         if (appless := _appless(path)) is not None:
-            app = self._desk.apps.with_key(dict(request.query).get("auth_key", ""))
-            if app is not None:
-                return await self._signed(app, appless[1], request)
-        if path.startswith("/app/"):
-            return UPGRADE
-        if path in ("/", "/up", ""):
-            if request.method not in ("GET", "HEAD"):
-                return _wrong_method("GET, HEAD")
-            return HEALTH if path == "/up" else OK
-        return refusal(404, "no such address: the API is at /apps/{id}/, sockets are at /app/{key}")
+            return await self._of_key(appless[1], request)
+        found = UPGRADE if path.startswith("/app/") else OPEN.get(path)
+        if found is None:
+            return refusal(
+                404, "no such address: the API is at /apps/{id}/, sockets are at /app/{key}"
+            )
+        return found if request.method in ("GET", "HEAD") else _wrong_method("GET, HEAD")
+
+    async def _of_key(self, rest: str, request: Request) -> Answer:
+        if request.method != "POST":
+            return _wrong_method("POST")
+        app = self._desk.apps.with_key(dict(request.query).get("auth_key", ""))
+        if app is None:
+            return refusal(401, "auth_key: missing, or no app has this key")
+        return await self._signed(app, rest, request)
 
     async def _signed(self, app: App, rest: str, request: Request) -> Answer:
         allowed = []
@@ -103,8 +111,7 @@ class Api:
             check_request(app, request, self._clock(), self._prefix)
         except SignatureMismatch as mismatch:
             _log.warn(
-                "app {app}: {method} {path} refused (401): {reason}; expected a signature of "
-                "{expected!r}",
+                "app {app}: {method} {path} refused (401): {reason}" + _advice(mismatch),
                 app=app.id,
                 method=request.method,
                 path=request.path,
@@ -119,6 +126,10 @@ class Api:
             if excess is not None:
                 return excess
         return await end_point(self._desk, app, request, name)
+
+
+def _advice(mismatch: SignatureMismatch) -> str:
+    return "; expected a signature of {expected!r}" if mismatch.expected else ""
 
 
 def _wrong_method(allowed: str) -> Answer:

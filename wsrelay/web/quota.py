@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 
 from ..core.apps import App
 from ..core.limits import TokenBucket
@@ -29,12 +30,12 @@ class Quotas:
             bucket = self._buckets[app.id, setting] = TokenBucket(rate, now)
         if bucket.admits(now, cost):
             return None
-        wait = bucket.seconds_until(cost)
+        wait = ceil(bucket.seconds_until(cost))
         return refusal(
             429,
             f"more than {rate:g} a second ({setting})",
             (
-                ("Retry-After", str(max(1, round(wait)))),
+                ("Retry-After", str(max(1, wait))),
                 ("X-RateLimit-Limit", f"{rate:g}"),
                 ("X-RateLimit-Remaining", str(bucket.remaining)),
             ),

@@ -48,7 +48,9 @@ class RelayRequest(http.Request):
     def _refuse_body(self, most: int) -> None:
         """Answer 413 before the body has come, and close: the rest is not read."""
         body = refusal(413, f"the body is larger than {most} bytes (max_body_bytes)").body
-        self.content = None
+        if self.content is not None:  # a file, if it was to be a large one
+            self.content.close()
+            self.content = None
         self.channel.transport.write(
             b"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\n"
             b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -131,6 +133,12 @@ class RelayChannel(http.HTTPChannel):
     factory: RelaySite
     transport: Any
     requestFactory = RelayRequest
+
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a length of more digits than int() reads (Twisted 26.10)
+            return bool(super().headerReceived(b"not a field"))  # which is answered 400
 
 
 class RelaySite(http.HTTPFactory):

@@ -101,8 +101,8 @@ class _Sieve:
             self._receiver.addressResolved(address)
         else:
             self._refused.append(
-                f"{self._host} is {host}, a {kind} address, to which webhooks are not sent "
-                "(webhook_private_addresses)"
+                f"{self._host} leads to {host}, a {kind} address, to which webhooks are sent "
+                "only with webhook_private_addresses = true"
             )
 
 

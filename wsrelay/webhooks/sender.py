@@ -62,7 +62,7 @@ class Sender:
         self._reactor = reactor
         self._timeout = timeout
         self._pool = HTTPConnectionPool(reactor)
-        self._pool.maxPersistentPerHost = 1
+        self._pool.maxPersistentPerHost = AT_ONCE
         self._pool.cachedConnectionTimeout = KEEP_ALIVE
         self._pool.retryAutomatically = False
         self._agent = Agent.usingEndpointFactory(
@@ -126,7 +126,10 @@ class Sender:
             return "refuses connections"
         if isinstance(error, DNSLookupError):
             return "has a name that does not resolve"
-        return f"could not be asked: {type(error).__name__} {error}"[:300]
+        # Others may quote what the receiver said, which is not for the log.
+        is_ours = type(error).__module__.startswith(("twisted.internet", "OpenSSL", "service_"))
+        words = f" {error}"[:300] if is_ours else ""
+        return f"could not be asked: {type(error).__name__}{words}"
 
 
 def _headers(target: Target, delivery: Delivery) -> Headers:

@@ -16,6 +16,9 @@ from ..core.notices import Tally
 from ..core.ports import Door
 from ..pusher.admission import Hello
 from ..pusher.session import Session
+from . import echo
+from .deflate import DeflatingOutbox, agreed
+from .echo import EchoSession
 from .outbox import Outbox, Turn
 from .protocol import RelayProtocol
 from .sweep import Sweep
@@ -43,6 +46,8 @@ class RelayFactory(WebSocketServerFactory):
         tally: Tally,
         *,
         path_prefix: str = "",
+        echo_path: str = "",
+        deflate: bool = False,
         max_message_bytes: int,
         max_waiting_bytes: int,
         close_timeout: float,
@@ -53,6 +58,7 @@ class RelayFactory(WebSocketServerFactory):
         self._tally = tally
         self._turn = Turn(lambda call: reactor.callLater(0, call))
         self._app_path = f"{path_prefix}/app/"
+        self._echo_path = f"{path_prefix}{echo_path}" if echo_path else None
         self._max_waiting_bytes = max_waiting_bytes
         # Once, and naming allowNullOrigin: every call that does not name it sets it to False
         # (Autobahn 26.10.2). Which origins may connect is each app's to say.
@@ -66,10 +72,11 @@ class RelayFactory(WebSocketServerFactory):
             closeHandshakeTimeout=close_timeout,
             # The front door has read the whole request before a protocol is built.
             openHandshakeTimeout=0,
+            perMessageCompressionAccept=agreed if deflate else None,
         )
         self.server = None
         #: Whether permessage-deflate may be agreed upon: then such handshakes are Autobahn's.
-        self.takes_extensions = False
+        self.takes_extensions = deflate
         # Autobahn (26.10.2) copies some forty options into each protocol, 3 KB a connection,
         # and formats them for a debug line that nobody reads, a third of the time a handshake
         # takes. As attributes of a class they are there already.
@@ -82,19 +89,37 @@ class RelayFactory(WebSocketServerFactory):
         """Fires when the last connection is gone, or after ``most_seconds`` without them."""
         return self.sweep.when_empty(most_seconds)
 
-    def outbox(self, transport: ITransport, close: Callable[[int, str], None]) -> Outbox:
-        return Outbox(
-            new_socket_id(), self._turn, transport, self._max_waiting_bytes, self._tally, close
+    def outbox(
+        self,
+        transport: ITransport,
+        close: Callable[[int, str], None],
+        *,
+        most_bytes: int | None = None,
+        window: int | None = None,
+    ) -> Outbox:
+        """An outbox; with ``window``, of a client that agreed on compression."""
+        rest = (
+            new_socket_id(),
+            self._turn,
+            transport,
+            most_bytes or self._max_waiting_bytes,
+            self._tally,
+            close,
         )
+        return Outbox(*rest) if window is None else DeflatingOutbox(window, *rest)
+
+    def session(self, hello: Hello, door: Door, peer: str) -> Session | EchoSession:
+        """The other side of the conversation that begins with this hello."""
+        return EchoSession(door) if hello is echo.HELLO else self.new_session(door, peer)
 
     def hello(self, target: str, origin: str) -> Hello | None:
-        """What the client shows; ``None`` when the path is not that of an app.
+        """What the client shows; ``None`` when nobody lives at that path.
 
         ``target`` is the path and query of the request, as they came.
         """
         path, _, query = target.partition("?")
         if not path.startswith(self._app_path):
-            return None
+            return echo.HELLO if path == self._echo_path else None
         parameters: dict[str, str] = {}
         for piece in query.split("&"):
             name, _, value = piece.partition("=")

@@ -12,6 +12,9 @@ from ..core.errors import Code
 from ..pusher.admission import Hello
 from ..pusher.keepalive import Pulse
 from ..pusher.session import Session
+from . import echo
+from .deflate import Extension, acceptable
+from .echo import EchoSession
 from .handshake import response, take_handshake
 from .lean import LeanProtocol
 from .outbox import Outbox
@@ -51,11 +54,13 @@ class RelayProtocol(LeanProtocol):
     factory: RelayFactory
     transport: Any
     http_request_uri: str
+    maxFramePayloadSize: int
     maxMessagePayloadSize: int
+    websocket_extensions: list[Extension]
     peer: str
     pulse: Pulse
     _outbox: Outbox
-    _session: Session
+    _session: Session | EchoSession
     _hello: Hello
     #: What is done with a text message. Set when the connection opens.
     _receive: Callable[[bytes], None]
@@ -75,6 +80,9 @@ class RelayProtocol(LeanProtocol):
         if hello is None:
             raise ConnectionDeny(ConnectionDeny.NOT_FOUND, "WebSockets are served at /app/{key}")
         self._hello = hello
+        self.websocket_extensions = (
+            acceptable(self.websocket_extensions) if self.factory.takes_extensions else []
+        )
         # A browser that asked for a subprotocol and gets none closes the connection.
         return request.protocols[0] if request.protocols else None
 
@@ -100,20 +108,35 @@ class RelayProtocol(LeanProtocol):
     def onOpen(self) -> None:
         for name in _LEFTOVERS:
             self.__dict__.pop(name, None)
+        if self._perMessageCompress is not None or self._hello is echo.HELLO:
+            self._exchange_outbox()
         self.transport.registerProducer(self._outbox, True)
         self.factory.sweep.add(self)
-        self._session = self.factory.new_session(self._outbox, self.peer)
+        self._session = self.factory.session(self._hello, self._outbox, self.peer)
         self._receive = self._session.receive
         self._session.open(self._hello)
         del self._hello
 
+    def _exchange_outbox(self) -> None:
+        """For one that fits what is known of the client by now."""
+        self._outbox.flush()  # the answer to the handshake
+        most_bytes = window = None
+        if self._hello is echo.HELLO:
+            most_bytes = echo.MOST_WAITING
+            self.maxMessagePayloadSize = self.maxFramePayloadSize = echo.LONGEST
+        if self._perMessageCompress is not None:
+            window = self._perMessageCompress.server_max_window_bits
+        self._outbox = self.factory.outbox(
+            self.transport, self.close, most_bytes=most_bytes, window=window
+        )
+
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self.factory.sweep.discard(self)
         session = self.__dict__.pop("_session", None)
         if session is not None:
             self._receive = _ignore
             session.lost(code or 1005, reason or "")
         self._outbox.drop()
+        self.factory.sweep.discard(self)  # last: whoever waits for the last one may end it all
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake; the client has ``closeHandshakeTimeout`` to answer."""
@@ -150,10 +173,15 @@ class RelayProtocol(LeanProtocol):
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """A message that came by Autobahn's road: fragmented, compressed, or in pieces."""
-        if isBinary:
-            self._session.refuse_binary()
-        else:
+        if self._perMessageCompress is not None:
+            # The context is not taken over, but Autobahn (26.10.2) keeps it, 40 KB a connection.
+            self._perMessageCompress._decompressor = None
+        if not isBinary:
             self._receive(payload)
+        elif isinstance(self._session, EchoSession):
+            self._session.receive_binary(payload)
+        else:
+            self._session.refuse_binary()
 
     # -- out ---------------------------------------------------------------------------
 

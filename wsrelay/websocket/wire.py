@@ -1,34 +1,42 @@
 """How a frame looks on the wire (RFC 6455, 5.2), for the two shapes that matter.
 
-Outgoing: an unmasked text frame. Incoming: the common frame, that is a complete, unfragmented,
-masked text frame without extension bits. Everything else is Autobahn's to read, unchanged, so
-that conformance stays Autobahn's. Its own road costs some 40 microseconds a frame, this one 2.
+Outgoing: an unmasked frame that is a whole message. Incoming: the common frame, that is a
+complete, unfragmented, masked text frame without extension bits. Everything else is Autobahn's to
+read, unchanged, so that conformance stays Autobahn's. Its own road costs some 40 microseconds a
+frame, this one 2.
 """
 
 from __future__ import annotations
 
+from struct import Struct
+
 from ..core.frame import Frame
 
-_FIN_AND_TEXT = 0x81
+#: The first byte of a frame that is a whole message.
+TEXT, BINARY = 0x81, 0x82
+
 _MASKED = 0x80
 _from_bytes = int.from_bytes
+_short_head = Struct(">BB").pack
+_head = Struct(">BBH").pack
+_long_head = Struct(">BBQ").pack
 
 
-def text_frame(payload: bytes) -> bytes:
-    """An unmasked, unfragmented text frame."""
+def data_frame(payload: bytes, first: int = TEXT) -> bytes:
+    """An unmasked frame with that first byte."""
     length = len(payload)
     if length < 126:
-        return bytes((_FIN_AND_TEXT, length)) + payload
+        return _short_head(first, length) + payload
     if length < 65536:
-        return b"\x81\x7e" + length.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + length.to_bytes(8, "big") + payload
+        return _head(first, 126, length) + payload
+    return _long_head(first, 127, length) + payload
 
 
 def wire_of(frame: Frame) -> bytes:
     """The frame's bytes on the wire, built by whoever needs them first."""
     wire = frame.wire
     if wire is None:
-        wire = frame.wire = text_frame(frame.payload)
+        wire = frame.wire = data_frame(frame.payload)
     return wire
 
 
@@ -39,7 +47,7 @@ def take_text(data: bytes, start: int, longest: int) -> tuple[bytes, int] | None
     then it is for Autobahn to say what is there.
     """
     available = len(data) - start
-    if available < 6 or data[start] != _FIN_AND_TEXT:
+    if available < 6 or data[start] != TEXT:
         return None
     length = data[start + 1] - _MASKED
     if length < 0:

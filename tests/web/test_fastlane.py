@@ -1,0 +1,155 @@
+"""The common request is answered as twisted.web would have it answered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tests.properties  # noqa: F401  (how many examples, and which)
+
+from tests.loopback import request
+from tests.memory import Line, Server, running
+from tests.signing import APP, event, signed_target
+from wsrelay.config.settings import Settings
+from wsrelay.web.fastlane import take_request
+
+MOST = 4096
+
+
+def answer_of(relay: Server, data: bytes) -> tuple[int, dict[str, str], bytes, bool]:
+    """Status, headers, body, and whether the connection stays open."""
+    line: Line = relay.line()
+    line.send(data)
+    relay.turn()
+    head, _, body = line.read().partition(b"\r\n\r\n")
+    start, *fields = head.decode().split("\r\n")
+    headers = {}
+    for field in fields:
+        name, _, value = field.partition(": ")
+        headers[name.lower()] = value
+    return int(start.split()[1]), headers, body, line.is_open
+
+
+def targets() -> list[tuple[str, str, bytes]]:
+    body = event(["room", "presence-room"], info="user_count,subscription_count")
+    events, root = f"/apps/{APP.id}/events", f"/apps/{APP.id}"
+    return [
+        ("GET", "/", b""),
+        ("GET", "/up", b""),
+        ("POST", "/up", b"x"),
+        ("GET", "/nowhere?a=b", b""),
+        ("GET", f"/app/{APP.key}", b""),
+        ("POST", events, body),
+        ("POST", signed_target("POST", events, body), body),
+        ("POST", signed_target("POST", events, b"{}"), b"{}"),
+        ("POST", signed_target("POST", events, event("room", name="é")), event("room", name="é")),
+        ("GET", signed_target("GET", f"{root}/channels", info="subscription_count"), b""),
+        ("GET", signed_target("GET", f"{root}/channels/presence-room"), b""),
+        ("GET", signed_target("GET", f"{root}/channels/room/users"), b""),
+    ]
+
+
+@pytest.mark.parametrize(("method", "target", "body"), targets())
+def test_a_request_has_the_same_answer_on_both_roads(method: str, target: str, body: bytes) -> None:
+    with running() as relay:
+        common = answer_of(relay, request(method, target, body))
+        other = answer_of(relay, request(method, target, body, TE="trailers"))
+        assert common == other
+
+
+@pytest.mark.parametrize("header", ["Expect: 100-continue", "Origin: http://a.example", "TE: x"])
+def test_a_header_that_changes_the_answer_is_left_to_twisted_web(header: str) -> None:
+    data = f"GET /up HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n".encode()
+    assert take_request(data, MOST) is None
+    assert take_request(data.replace(header.encode(), b"Accept: */*"), MOST) is not None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /up HTTP/1.1\r\nHost: a\r\n",
+        b"GET /up HTTP/1.0\r\nHost: a\r\n\r\n",
+        b"GET  /up HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"PUT /up HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://a/up HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /up HTTP/1.1\r\n\r\n",
+        b"GET /up HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /up HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET /up HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        b"GET /up HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+        b"GET /up HTTP/1.1\nHost: a\n\n",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcd",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\nabcd",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 4_0\r\n\r\n" + b"x" * 40,
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 0x4\r\n\r\nabcd",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 4\r\n\r\nabcd",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000,
+        b"POST /up HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_whatever_is_not_plainly_written_is_left_to_twisted_web(data: bytes) -> None:
+    assert take_request(data, MOST) is None
+
+
+def test_a_request_is_taken_with_its_end_and_without_the_next() -> None:
+    body = json.dumps({"a": 1}).encode()
+    data = request("POST", "/a%20b?x=%3B&y", body) + b"GET /"
+    taken = take_request(data, MOST)
+    assert taken is not None
+    asked, end = taken
+    assert (asked.method, asked.path, asked.body) == ("POST", "/a%20b", body)
+    assert asked.query == [("x", ";"), ("y", "")]
+    assert data[end:] == b"GET /"
+
+
+PIECES = st.sampled_from(
+    [
+        b"GET /up HTTP/1.1\r\nHost: a\r\n",
+        b"POST /up HTTP/1.1\r\nHost: a\r\n",
+        b"Content-Length: 0\r\n",
+        b"Content-Length: 4\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Connection: close\r\n",
+        b"Connection: keep-alive\r\n",
+        b"X: y\r\n",
+        b" folded\r\n",
+        b": empty\r\n",
+        b"\r\n",
+        b"\n",
+        b"abcd",
+        b"4\r\nabcd\r\n0\r\n\r\n",
+        b"\x00",
+        b"\xff\r\n",
+        b"Host: a\r\n",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, max_size=8).map(b"".join))
+def test_any_bytes_are_answered_as_by_twisted_web_alone(data: bytes) -> None:
+    # A body of one byte that has not come yet is not common: twisted.web has the connection.
+    to_twisted = b"POST /up HTTP/1.1\r\nHost: a\r\nTE: x\r\nContent-Length: 1\r\n\r\n"
+    with running(Settings(apps=(APP,), max_body_bytes=MOST)) as relay:
+        ours, plain = relay.line(), relay.line()
+        for line, *first in ((ours, request("GET", "/up")), (plain, to_twisted, b"x")):
+            for piece in first:  # past the front door, which waits for the end of a head
+                line.send(piece)
+            relay.turn()
+            assert statuses(line)
+            line.send(data)
+        relay.turn()
+        assert statuses(ours) == statuses(plain)
+        assert ours.is_open == plain.is_open
+
+
+def statuses(line: Line) -> list[bytes]:
+    return [each[:3] for each in line.read().split(b"HTTP/1.1 ")[1:]]

@@ -1,0 +1,1 @@
+"""TLS in the process: certificates by name, renewed while connections stay open."""
