@@ -1,9 +1,9 @@
-"""Web applications made with the official backend libraries: they publish, ask and authorise clients.
+"""Web applications made with the official backend libraries: they publish, ask, and sign.
 
-Their end points, ``/pusher/auth`` and ``/pusher/user-auth`` (as Laravel has them, below
-``/broadcasting``), are told in the query who asks (``user``, ``name``, ``watching``). They deny every
-channel with "forbidden" in its name. Without a user they sign a presence channel without a member,
-as is done for those who have signed in.
+Their end points are ``/pusher/auth`` and ``/pusher/user-auth``, and the same below
+``/broadcasting``, as Laravel has them. They are told in the query who asks (``user``, ``name``,
+``watching``), and deny every channel with "forbidden" in its name. Without a user they sign a
+presence channel without a member, as is done for who has signed in.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pusher  # type: ignore[import-untyped]
-from pusher import errors  # type: ignore[import-untyped]
+from pusher import errors
 
 from tests.clients.program import CommandFailed, Program
 from tests.clients.relay import Relay
@@ -35,6 +36,9 @@ class Backend(Protocol):
     What publishes or asks returns the relay's answer.
     """
 
+    def against(self, relay: Relay) -> Backend:
+        """The same web application with another relay or other credentials."""
+
     def trigger(
         self, channels: str | list[str], event: str, data: object, *, but: str | None = None
     ) -> Any:
@@ -47,7 +51,9 @@ class Backend(Protocol):
     def channel(self, name: str, *info: str) -> Any: ...
     def users(self, channel: str) -> Any: ...
 
-    def endpoint(self, path: str, user: str, *, name: str = "", watching: Sequence[str] = ()) -> str:
+    def endpoint(
+        self, path: str, user: str, *, name: str = "", watching: Sequence[str] = ()
+    ) -> str:
         """The URL that answers for this user, whose ``user_info`` is ``{"name": name}``."""
 
 
@@ -90,7 +96,6 @@ class NpmPusher:
         self._ask("sign_as", options=options)
 
     def against(self, relay: Relay) -> NpmPusher:
-        """The same web application with another relay or other credentials."""
         return NpmPusher(self._program, relay)
 
     def trigger(
@@ -143,7 +148,9 @@ class NpmPusher:
         query = self._ask("signed_query", method=method, path=path, body=body)
         return f"http://{self._relay.host}:{self._relay.port}{path}?{query}"
 
-    def endpoint(self, path: str, user: str, *, name: str = "", watching: Sequence[str] = ()) -> str:
+    def endpoint(
+        self, path: str, user: str, *, name: str = "", watching: Sequence[str] = ()
+    ) -> str:
         return f"{self.origin}{path}?as={self._signer}&{_asker(user, name, watching)}"
 
     def _ask(self, do: str, **arguments: object) -> Any:
@@ -163,6 +170,11 @@ class PyPiPusher:
             port=relay.port,
             encryption_master_key_base64=MASTER_KEY,
         )
+        self._closing = ExitStack()
+        self._closing.callback(self.library._pusher_client.http.session.close)
+
+    def against(self, relay: Relay) -> PyPiPusher:
+        return self._closing.enter_context(closing(PyPiPusher(relay)))
 
     def trigger(
         self, channels: str | list[str], event: str, data: object, *, but: str | None = None
@@ -187,18 +199,18 @@ class PyPiPusher:
     def users(self, channel: str) -> Any:
         return self.library.users_info(channel)
 
-    def endpoint(self, path: str, user: str, *, name: str = "", watching: Sequence[str] = ()) -> str:
+    def endpoint(
+        self, path: str, user: str, *, name: str = "", watching: Sequence[str] = ()
+    ) -> str:
         port = self._site.server_port
         return f"http://127.0.0.1:{port}{path}?{_asker(user, name, watching)}"
 
     def close(self) -> None:
-        if "_site" in vars(self):
-            self._site.close()
-        self.library._pusher_client.http.session.close()
+        self._closing.close()
 
     @cached_property
     def _site(self) -> _Site:
-        return _Site(self.library)
+        return self._closing.enter_context(closing(_Site(self.library)))
 
 
 def _asking(info: Sequence[str]) -> dict[str, str]:
@@ -231,7 +243,11 @@ class _Page(BaseHTTPRequestHandler):
         info = {"name": asking.get("name", "")}
         if urlsplit(self.path).path.endswith("/user-auth"):
             watching = asking.get("watching", "").split(",")
-            person = {"id": asking["user"], "user_info": info, "watchlist": list(filter(None, watching))}
+            person = {
+                "id": asking["user"],
+                "user_info": info,
+                "watchlist": list(filter(None, watching)),
+            }
             self._answer(200, self.server.library.authenticate_user(form["socket_id"], person))
         elif "forbidden" in form["channel_name"]:
             self._answer(403, {"message": "Forbidden"})

@@ -15,6 +15,7 @@ from threading import Condition, Thread
 
 from tests.clients.program import DEADLINE
 
+
 @dataclass(frozen=True)
 class App:
     """The credentials of one app; ``key`` is public, ``secret`` signs."""

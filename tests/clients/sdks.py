@@ -1,50 +1,25 @@
-"""The clients of the tests: one pusher-js or laravel-echo each, in a Node process or in a tab.
+"""The JavaScript clients: one pusher-js or laravel-echo each, in a Node process or in a tab.
 
-A method does what the library's method of that name does. What a client hears is kept in its order:
-``expect`` waits for a report, ``heard`` lists those so far. To show that something did not arrive,
-expect a later event on the same connection, then look at ``heard``.
+A method does what the library's method of that name does.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol
 
+from tests.clients.listening import Ear, Found, Listener, Report
 from tests.clients.program import Program
 from tests.clients.relay import Relay
 
-Found = TypeVar("Found")
 Unique = Callable[[str], str]  # what the fixture `unique` gives
-Source = Literal["channel", "echo", "frame", "state", "error"]
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a client heard.
-
-    ``source`` says from whom: a binding of a channel ("channel" in pusher-js, "echo" in Echo), the
-    message of each frame ("frame"), the connection's new "state", or an "error" of it.
-    """
-
-    source: Source
-    event: str
-    channel: str | None = None
-    data: Any = None
-    user_id: str | None = None
-    tab: str | None = None
-
-    def is_like(self, wanted: Mapping[str, object]) -> bool:
-        return all(getattr(self, name) == value for name, value in wanted.items())
-
-
-class Home(Protocol):
+class Home(Ear, Protocol):
     """Where one client lives: a Node process, which is a Program of its own, or a Tab."""
 
     def ask(self, do: str, **arguments: object) -> Any: ...
-    def reports(self) -> Sequence[Mapping[str, Any]]: ...
-    def wait_for(self, look: Callable[[], Found | None], wanted: str) -> Found: ...
     def vanish(self) -> None: ...
     def close(self) -> None: ...
 
@@ -81,13 +56,12 @@ class Tab:
             self.ask(how)
 
 
-class Client:
-    """What clients of both libraries have in common; ``name`` is the user's, for messages."""
+class Client(Listener):
+    """What clients of both JavaScript libraries have in common."""
 
     def __init__(self, home: Home, name: str) -> None:
+        super().__init__(home, name)
         self.home = home
-        self.name = name
-        self._expected: set[int] = set()
 
     @property
     def socket_id(self) -> str:
@@ -95,55 +69,39 @@ class Client:
         assert isinstance(said, str)
         return said
 
-    def expect(self, event: str, *, source: Source, **wanted: object) -> Report:
-        """The first report like this that was not expected before; waits for it."""
-        wanted = {"event": event, "source": source, **wanted}
+    def sign_in(self, *events: str) -> None:
+        """Binds the events to the user, signs in, and waits until the server has agreed."""
+        self.home.ask("signIn", events=events)
+        self.expect("pusher:signin_success", source="frame")
 
-        def look() -> tuple[int, Report] | None:
-            for position, report in enumerate(self._reports()):
-                if position not in self._expected and report.is_like(wanted):
-                    return position, report
-            return None
+    def hear_as_user(self, event: str) -> Any:
+        """Waits for an event that was sent to the user, and returns its data."""
+        return self.expect(event, source="user").data
 
-        try:
-            position, report = self.home.wait_for(look, f"{self.name} to hear {wanted}")
-        except AssertionError as missing:
-            missing.add_note("\n".join(["heard:", *map(str, self._reports())]))
-            raise
-        self._expected.add(position)
-        return report
+    def expect_goodbye(self, code: int) -> str:
+        """Waits until it is told this code, and stops for good as it does for 4000 to 4099.
 
-    def heard(self, event: str, *, source: Source, **wanted: object) -> list[Report]:
-        """All reports like this so far, in their order, expected or not."""
-        wanted = {"event": event, "source": source, **wanted}
-        return [report for report in self._reports() if report.is_like(wanted)]
+        Returns the server's words.
+        """
+        told = self.expect("error", source="error").data
+        told = told.get("error", told)["data"]  # in "error" if it came before the connection stood
+        assert told["code"] == code, told
+        self.expect("disconnected", source="state")
+        return str(told["message"])
 
-    def states(self) -> list[str]:
-        """The states that the connection went through after its first, "connecting"."""
-        return [report.event for report in self._reports() if report.source == "state"]
-
-    def hear_frame(self, event: str, channel: str) -> Report:
-        """Waits for a frame of the channel; pusher-js tells bindings of it before it tells us."""
-        return self.expect(event, source="frame", channel=channel)
-
-    def frames(self, channel: str) -> list[str]:
-        """The events of all frames that came for the channel, of the protocol's own as well."""
-        reports = self._reports()
-        return [said.event for said in reports if (said.source, said.channel) == ("frame", channel)]
+    def disconnect(self) -> None:
+        self.home.ask("disconnect")
 
     def vanish(self) -> None:
         """Ends as in a crash: the socket goes away without a close frame."""
         self.home.vanish()
 
-    def _reports(self) -> list[Report]:
-        return [Report(**said) for said in self.home.reports()]
-
 
 class PusherJs(Client):
     """A client of pusher-js."""
 
-    def connect(self, key: str, options: Mapping[str, object]) -> None:
-        self.home.ask("connect", library="pusher-js", key=key, options=options)
+    def connect(self, build: str, key: str, options: Mapping[str, object]) -> None:
+        self.home.ask("connect", build=build, key=key, options=options)
 
     def subscribe(self, channel: str, *events: str) -> Any:
         """Binds the events and returns what "pusher:subscription_succeeded" came with."""
@@ -172,9 +130,6 @@ class PusherJs(Client):
     def reconnect(self) -> None:
         self.home.ask("reconnect")
 
-    def disconnect(self) -> None:
-        self.home.ask("disconnect")
-
     def hear(self, event: str, channel: str) -> Report:
         """Waits for the event on a binding of the channel."""
         return self.expect(event, source="channel", channel=channel)
@@ -185,10 +140,13 @@ class PusherJs(Client):
 
 
 class LaravelEcho(Client):
-    """A client of laravel-echo; ``how`` is Echo's method: "channel", "private" or "join"."""
+    """A client of laravel-echo.
 
-    def connect(self, library: str, options: Mapping[str, object]) -> None:
-        self.home.ask("connect", library=library, options=options)
+    ``how`` is Echo's method: "channel", "private", "encryptedPrivate" or "join".
+    """
+
+    def connect(self, build: str, library: str, options: Mapping[str, object]) -> None:
+        self.home.ask("connect", build=build, library=library, options=options)
 
     def open(self, how: str, channel: str, *events: str, whispers: Sequence[str] = ()) -> None:
         """Listens on the channel, and waits until Echo calls it subscribed."""
@@ -205,9 +163,6 @@ class LaravelEcho(Client):
 
     def leave(self, channel: str) -> None:
         self.home.ask("leave", channel=channel)
-
-    def disconnect(self) -> None:
-        self.home.ask("disconnect")
 
     def hear(self, event: str, channel: str) -> Report:
         """Waits for a callback: a listened event, "whisper NAME", "here", "joining", "leaving"."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.clients.backends import NpmPusher
+from tests.clients.features import Feature
 from tests.clients.relay import Relay
 from tests.clients.sdks import LaravelEcho, NewEcho, NewPusherJs, Tab, Unique
 
@@ -17,21 +18,23 @@ def home(tab: Callable[[], Tab]) -> Callable[[], Tab]:
     return tab
 
 
+@pytest.mark.feature(Feature.PUBLIC)
 def test_a_published_event_shows_on_the_page(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     orders, ada = unique("orders"), pusher_js("ada")
     ada.subscribe(orders, "shipped")
-    npm_pusher.trigger(orders, "shipped", {"to": "Zoë"})
+    publisher.trigger(orders, "shipped", {"to": "Zoë"})
     ada.home.ask("shown", text=f'{orders} shipped {{"to":"Zoë"}}')
 
 
+@pytest.mark.feature(Feature.PRESENCE)
 def test_two_tabs_of_an_office_see_each_other_and_one_that_is_closed_leaves(
-    echo: NewEcho, npm_pusher: NpmPusher, unique: Unique
+    echo: NewEcho, publisher: NpmPusher, unique: Unique
 ) -> None:
     def visit(user: str) -> LaravelEcho:
-        endpoint = npm_pusher.auth_endpoint(user, name=user.title(), path="/broadcasting/auth")
-        return echo(user, authEndpoint=endpoint.removeprefix(npm_pusher.origin))
+        endpoint = publisher.endpoint("/broadcasting/auth", user, name=user.title())
+        return echo(user, authEndpoint=endpoint.removeprefix(publisher.origin))
 
     office, ada, bob = unique("office"), visit("ada"), visit("bob")
     for person in (ada, bob):
@@ -55,15 +58,16 @@ def test_a_refused_connection_is_told_why_and_closed_with_the_same_code(
     assert told["wasClean"]
 
 
+@pytest.mark.feature(Feature.CROSS_ORIGIN)
 def test_a_page_of_another_origin_may_call_the_http_api(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     orders, ada = unique("orders"), pusher_js("ada")
     ada.subscribe(orders, "shipped")
     body = json.dumps({"name": "shipped", "channels": [orders], "data": "{}"})
     # For this content type the browser asks first, by a preflight.
     request = {"method": "POST", "headers": {"Content-Type": "application/json"}, "body": body}
-    signed = npm_pusher.signed_url("/events", body)
+    signed = publisher.signed_url("POST", "/events", body)
     answer = ada.home.ask("fetch", url=signed, request=request)
     assert (answer["status"], json.loads(answer["body"])) == (200, {})
     ada.hear("shipped", orders)

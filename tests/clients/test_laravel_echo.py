@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.clients.backends import Backend, NpmPusher
+from tests.clients.features import Feature
 from tests.clients.relay import Relay
 from tests.clients.sdks import NewEcho, Unique
 
 
+@pytest.mark.feature(Feature.ANY_TEXT)
 def test_listen_hears_an_event_by_its_laravel_class_name(
     echo: NewEcho, backend: Backend, unique: Unique
 ) -> None:
@@ -19,18 +23,20 @@ def test_listen_hears_an_event_by_its_laravel_class_name(
     assert ada.hear(".order.shipped", orders).data == {"id": 8}
 
 
+@pytest.mark.feature(Feature.PUBLIC)
 def test_a_session_description_of_several_kilobytes_arrives_whole(
-    echo: NewEcho, npm_pusher: NpmPusher, unique: Unique
+    echo: NewEcho, publisher: NpmPusher, unique: Unique
 ) -> None:
     user = unique("user.42")
     candidates = "a=candidate:1 1 udp 2122260223 192.0.2.1 49203 typ host\r\n" * 100
     offer = {"from_user_id": 7, "room_id": 1, "sdp": "v=0\r\n" + candidates}
     bob = echo("bob")
     bob.open("channel", user, ".webrtc.offer")
-    npm_pusher.trigger(user, "webrtc.offer", offer)
+    publisher.trigger(user, "webrtc.offer", offer)
     assert bob.hear(".webrtc.offer", user).data == offer
 
 
+@pytest.mark.feature(Feature.PUBLISH_TO_OTHERS)
 def test_to_others_leaves_out_the_page_that_caused_the_event(
     echo: NewEcho, backend: Backend, unique: Unique
 ) -> None:
@@ -45,6 +51,7 @@ def test_to_others_leaves_out_the_page_that_caused_the_event(
     assert ada.has_heard("ChatMessageSent", room) == ["from bob"]
 
 
+@pytest.mark.feature(Feature.PRIVATE)
 def test_private_listens_with_the_signature_of_the_auth_end_point(
     echo: NewEcho, backend: Backend, unique: Unique
 ) -> None:
@@ -55,6 +62,7 @@ def test_private_listens_with_the_signature_of_the_auth_end_point(
     assert ada.hear("OrderShipped", desk).data == {"id": 7}
 
 
+@pytest.mark.feature(Feature.PRIVATE)
 def test_error_tells_of_a_channel_that_the_auth_end_point_denies(
     echo: NewEcho, unique: Unique
 ) -> None:
@@ -63,14 +71,16 @@ def test_error_tells_of_a_channel_that_the_auth_end_point_denies(
     assert ada.refusal("join", unique("forbidden"))["status"] == 403
 
 
+@pytest.mark.feature(Feature.REFUSED)
 def test_error_tells_of_a_wrong_signature(
-    echo: NewEcho, npm_pusher: NpmPusher, relay: Relay, unique: Unique
+    echo: NewEcho, publisher: NpmPusher, relay: Relay, unique: Unique
 ) -> None:
-    mallory = echo("mallory", npm_pusher.against(relay.with_app(secret="a guess")))
+    mallory = echo("mallory", publisher.against(relay.with_app(secret="a guess")))
     assert mallory.refusal("private", unique("desk"))["status"] == 401
     mallory.open("channel", unique("news"))
 
 
+@pytest.mark.feature(Feature.PRESENCE)
 def test_join_tells_who_is_here_who_is_joining_and_who_is_leaving(
     echo: NewEcho, unique: Unique
 ) -> None:
@@ -87,6 +97,7 @@ def test_join_tells_who_is_here_who_is_joining_and_who_is_leaving(
     assert bob.has_heard("joining", office) == []
 
 
+@pytest.mark.feature(Feature.PRESENCE_OF_CRASHES)
 def test_a_page_that_crashes_is_leaving(echo: NewEcho, unique: Unique) -> None:
     office = unique("office")
     ada, bob = echo("ada"), echo("bob")
@@ -97,8 +108,9 @@ def test_a_page_that_crashes_is_leaving(echo: NewEcho, unique: Unique) -> None:
     assert ada.hear("leaving", office).data == {"name": "Bob"}
 
 
+@pytest.mark.feature(Feature.UNSUBSCRIBING)
 def test_leave_leaves_the_channels_of_every_kind(
-    echo: NewEcho, npm_pusher: NpmPusher, unique: Unique
+    echo: NewEcho, publisher: NpmPusher, unique: Unique
 ) -> None:
     office, news = unique("office"), unique("news")
     ada, bob = echo("ada"), echo("bob")
@@ -110,11 +122,12 @@ def test_leave_leaves_the_channels_of_every_kind(
     assert ada.hear("leaving", office).data == {"name": "Bob"}
     bob.open("channel", news, ".note")
     left = [office, f"private-{office}", f"presence-{office}"]
-    npm_pusher.trigger([*left, news], "note", 1)
+    publisher.trigger([*left, news], "note", 1)
     bob.hear(".note", news)
     assert ["note" in bob.frames(channel) for channel in left] == [False, False, False]
 
 
+@pytest.mark.feature(Feature.WHISPERS)
 def test_a_whisper_reaches_the_others_and_not_the_whisperer(echo: NewEcho, unique: Unique) -> None:
     desk = unique("desk")
     for how in ("private", "join"):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.clients.backends import Backend, NpmPusher
+from tests.clients.features import Feature
 from tests.clients.relay import Relay
 from tests.clients.sdks import NewPusherJs, PusherJs, Unique
 
 
+@pytest.mark.feature(Feature.CONNECTING)
 def test_a_connected_client_has_a_socket_id_of_two_numbers(pusher_js: NewPusherJs) -> None:
     ada = pusher_js("ada")
     ada.expect("connected", source="state")
@@ -16,6 +20,7 @@ def test_a_connected_client_has_a_socket_id_of_two_numbers(pusher_js: NewPusherJ
     assert ada.states() == ["connected"]
 
 
+@pytest.mark.feature(Feature.UNKNOWN_KEY)
 def test_a_client_with_an_unknown_key_is_told_4001_and_stops(pusher_js: NewPusherJs) -> None:
     stranger = pusher_js("stranger", key="no-such-key")
     error = stranger.expect("error", source="error").data["error"]
@@ -25,6 +30,7 @@ def test_a_client_with_an_unknown_key_is_told_4001_and_stops(pusher_js: NewPushe
     assert stranger.states() == ["disconnected"]
 
 
+@pytest.mark.feature(Feature.CONNECTING)
 def test_a_ping_of_the_client_is_answered(pusher_js: NewPusherJs) -> None:
     ada = pusher_js("ada", activityTimeout=100, pongTimeout=5000)
     for _ in range(3):
@@ -32,6 +38,7 @@ def test_a_ping_of_the_client_is_answered(pusher_js: NewPusherJs) -> None:
     assert ada.states() == ["connected"]
 
 
+@pytest.mark.feature(Feature.PUBLIC)
 def test_a_public_channel_receives_what_a_backend_triggers(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -42,6 +49,7 @@ def test_a_public_channel_receives_what_a_backend_triggers(
     assert ada.hear("shipped", orders).data == {"id": 7}
 
 
+@pytest.mark.feature(Feature.PUBLISH)
 def test_one_trigger_reaches_every_channel_that_it_names(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -58,19 +66,21 @@ def test_one_trigger_reaches_every_channel_that_it_names(
     assert bob.hear("note", news).data == {"n": 1}
 
 
+@pytest.mark.feature(Feature.PUBLIC)
 def test_an_event_arrives_once_and_in_the_order_of_publishing(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     orders = unique("orders")
     ada = pusher_js("ada")
     ada.subscribe(orders, "note", "last")
     for number in range(20):
-        npm_pusher.trigger(orders, "note", number)
-    npm_pusher.trigger(orders, "last", None)
+        publisher.trigger(orders, "note", number)
+    publisher.trigger(orders, "last", None)
     ada.hear("last", orders)
     assert ada.has_heard("note", orders) == list(range(20))
 
 
+@pytest.mark.feature(Feature.PUBLISH_TO_OTHERS)
 def test_the_socket_that_a_trigger_excludes_does_not_receive_it(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -89,21 +99,23 @@ def test_the_socket_that_a_trigger_excludes_does_not_receive_it(
         assert bob.has_heard("note", channel) == ["to others", "to all"]
 
 
+@pytest.mark.feature(Feature.UNSUBSCRIBING)
 def test_an_unsubscribed_channel_is_silent(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     orders, news = unique("orders"), unique("news")
     ada = pusher_js("ada")
     ada.subscribe(orders, "note")
     ada.unsubscribe(orders)
     ada.subscribe(news, "note")  # answered after the unsubscription has been read
-    npm_pusher.trigger([orders, news], "note", 1)
+    publisher.trigger([orders, news], "note", 1)
     ada.hear("note", news)
     assert ada.frames(orders) == ["pusher_internal:subscription_succeeded"]
 
 
+@pytest.mark.feature(Feature.RECONNECTING)
 def test_a_client_that_reconnects_is_subscribed_again(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     desk = unique("private-desk")
     ada = pusher_js("ada")
@@ -112,10 +124,11 @@ def test_a_client_that_reconnects_is_subscribed_again(
     ada.reconnect()
     ada.hear("pusher:subscription_succeeded", desk)
     assert ada.socket_id != before
-    npm_pusher.trigger(desk, "note", 1)
+    publisher.trigger(desk, "note", 1)
     assert ada.hear("note", desk).data == 1
 
 
+@pytest.mark.feature(Feature.ANY_TEXT)
 def test_event_names_with_backslashes_arrive_unchanged(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -126,6 +139,7 @@ def test_event_names_with_backslashes_arrive_unchanged(
     assert ada.hear(event, orders).data == {"id": 7}
 
 
+@pytest.mark.feature(Feature.ANY_TEXT)
 def test_texts_of_any_script_arrive_unchanged(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -137,6 +151,7 @@ def test_texts_of_any_script_arrive_unchanged(
     assert ada.hear("naïve ☃", orders).data == {"texts": texts, "π": 3.14}
 
 
+@pytest.mark.feature(Feature.PRIVATE)
 def test_a_private_channel_opens_with_the_signature_of_a_backend(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -147,10 +162,11 @@ def test_a_private_channel_opens_with_the_signature_of_a_backend(
     assert ada.hear("note", desk).data == "psst"
 
 
+@pytest.mark.feature(Feature.REFUSED)
 def test_a_wrong_signature_is_refused_with_401_and_the_connection_stays_open(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, relay: Relay, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, relay: Relay, unique: Unique
 ) -> None:
-    forger = npm_pusher.against(relay.with_app(secret="a guess"))
+    forger = publisher.against(relay.with_app(secret="a guess"))
     desk, lobby, news = unique("private-desk"), unique("presence-lobby"), unique("news")
     mallory = pusher_js("mallory", forger)
     for channel in (desk, lobby):
@@ -158,12 +174,13 @@ def test_a_wrong_signature_is_refused_with_401_and_the_connection_stays_open(
         assert refusal["type"] == "AuthError"
         assert refusal["status"] == 401
     mallory.subscribe(news, "note")
-    npm_pusher.trigger([desk, lobby, news], "note", 1)
+    publisher.trigger([desk, lobby, news], "note", 1)
     mallory.hear("note", news)
     assert mallory.frames(desk) == mallory.frames(lobby) == ["pusher:subscription_error"]
     assert mallory.states() == ["connected"]
 
 
+@pytest.mark.feature(Feature.PRIVATE)
 def test_a_client_that_its_backend_denies_is_told_403(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -172,6 +189,7 @@ def test_a_client_that_its_backend_denies_is_told_403(
     ada.subscribe(unique("private-desk"))
 
 
+@pytest.mark.feature(Feature.PRESENCE)
 def test_a_presence_channel_shows_a_client_itself(
     pusher_js: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
@@ -183,6 +201,7 @@ def test_a_presence_channel_shows_a_client_itself(
     assert members["members"] == {"zoë 🦊": {"name": "Zoë 🦊"}}
 
 
+@pytest.mark.feature(Feature.PRESENCE)
 def test_a_presence_channel_tells_who_is_there_who_joins_and_who_leaves(
     pusher_js: NewPusherJs, unique: Unique
 ) -> None:
@@ -200,6 +219,7 @@ def test_a_presence_channel_tells_who_is_there_who_joins_and_who_leaves(
     assert bob.has_heard("pusher:member_added", lobby) == []
 
 
+@pytest.mark.feature(Feature.PRESENCE_OF_TABS)
 def test_a_user_with_two_tabs_joins_once_and_leaves_with_the_last(
     pusher_js: NewPusherJs, unique: Unique
 ) -> None:
@@ -229,6 +249,7 @@ def test_a_user_with_two_tabs_joins_once_and_leaves_with_the_last(
     assert told(second, "member_added") == ["cyd"]
 
 
+@pytest.mark.feature(Feature.PRESENCE_OF_CRASHES)
 def test_a_client_that_vanishes_without_a_close_frame_leaves_its_presence_channels(
     pusher_js: NewPusherJs, unique: Unique
 ) -> None:
@@ -242,6 +263,7 @@ def test_a_client_that_vanishes_without_a_close_frame_leaves_its_presence_channe
     assert ada.members(lobby)["count"] == 1
 
 
+@pytest.mark.feature(Feature.WHISPERS)
 def test_a_client_event_reaches_all_others_and_never_its_sender(
     pusher_js: NewPusherJs, unique: Unique
 ) -> None:
@@ -259,6 +281,7 @@ def test_a_client_event_reaches_all_others_and_never_its_sender(
     assert ada.has_heard("client-typing", desk) == [{"who": "bob"}]
 
 
+@pytest.mark.feature(Feature.WHISPERS)
 def test_a_client_event_on_a_presence_channel_says_whose_it_is(
     pusher_js: NewPusherJs, unique: Unique
 ) -> None:
@@ -272,8 +295,9 @@ def test_a_client_event_on_a_presence_channel_says_whose_it_is(
     assert heard.user_id == "ada"
 
 
+@pytest.mark.feature(Feature.WHISPERS_IN_PUBLIC)
 def test_a_client_event_on_a_public_channel_is_refused_and_reaches_nobody(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     news = unique("news")
     ada, bob = pusher_js("ada"), pusher_js("bob")
@@ -281,14 +305,15 @@ def test_a_client_event_on_a_public_channel_is_refused_and_reaches_nobody(
     bob.subscribe(news, "client-wave", "note")
     ada.trigger(news, "client-wave", {})
     ada.expect("error", source="error")
-    npm_pusher.trigger(news, "note", 1)
+    publisher.trigger(news, "note", 1)
     bob.hear("note", news)
     assert bob.has_heard("client-wave", news) == []
     assert ada.states() == ["connected"]
 
 
+@pytest.mark.feature(Feature.WHISPERS_OF_STRANGERS)
 def test_a_client_event_on_a_channel_that_its_sender_is_not_in_reaches_nobody(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     desk = unique("private-desk")
     ada, mallory = pusher_js("ada"), pusher_js("mallory")
@@ -296,14 +321,15 @@ def test_a_client_event_on_a_channel_that_its_sender_is_not_in_reaches_nobody(
     mallory.expect("connected", source="state")
     mallory.send("client-wave", {}, desk)
     mallory.subscribe(unique("news"))  # answered after the client event has been read
-    npm_pusher.trigger(desk, "note", 1)
+    publisher.trigger(desk, "note", 1)
     ada.hear("note", desk)
     assert ada.has_heard("client-wave", desk) == []
     assert mallory.states() == ["connected"]
 
 
+@pytest.mark.feature(Feature.UNKNOWN_EVENTS)
 def test_events_of_the_protocol_that_nobody_knows_are_ignored(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique
 ) -> None:
     news = unique("news")
     ada = pusher_js("ada")
@@ -311,7 +337,7 @@ def test_events_of_the_protocol_that_nobody_knows_are_ignored(
     ada.send("pusher:dance", {"steps": [1, 2, 3]})
     ada.send("pusher:dance", None, news)
     ada.subscribe(news, "note")
-    npm_pusher.trigger(news, "note", 1)
+    publisher.trigger(news, "note", 1)
     ada.hear("note", news)
     assert ada.states() == ["connected"]
     assert ada.heard("error", source="error") == []

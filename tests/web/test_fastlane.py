@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tests.properties  # noqa: F401  (how many examples, and which)
-
 from tests.loopback import request
 from tests.memory import Line, Server, running
 from tests.signing import APP, event, signed_target
