@@ -130,6 +130,13 @@ def test_a_head_of_more_than_16_kilobytes_is_refused(relay: Server) -> None:
         assert not line.is_open
 
 
+def test_who_speaks_tls_to_a_plain_port_is_refused_at_once(relay: Server) -> None:
+    line = relay.line()
+    line.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300) + b"\r\n")
+    relay.turn()
+    assert not line.is_open
+
+
 def test_who_goes_before_his_request_leaves_nothing_behind(relay: Server) -> None:
     before = len(relay.reactor.getDelayedCalls())
     line = relay.line()

@@ -144,6 +144,12 @@ def test_a_machine_without_ipv6_serves_ipv4_alone(code: int) -> None:
     assert len(listen(reactor, LOOPBACKS, factory(), None)) == 1
 
 
+def test_where_nothing_but_ipv6_was_asked_for_its_absence_is_told() -> None:
+    reactor = Refusing(lambda port, interface: errno.EAFNOSUPPORT)
+    with pytest.raises(CannotStart, match=r"can't listen on tcp6:6001:interface="):
+        listen(reactor, [tcp_endpoint("::1", 6001)], factory(), None)
+
+
 def test_an_ipv6_port_that_is_taken_is_no_missing_ipv6() -> None:
     reactor = Refusing(lambda port, interface: errno.EADDRINUSE if ":" in interface else None)
     with pytest.raises(CannotStart, match="port 6001 is taken"):

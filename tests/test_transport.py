@@ -130,6 +130,20 @@ class Transports:
             [*pieces, b""]
         )
 
+    async def test_what_is_written_while_something_waits_stays_behind_it(self: Any) -> None:
+        client, host = await self.connected()
+        expected = received = b""
+        for number in range(8):
+            piece = bytes([number]) * (8 * MEGABYTE) + b"|"
+            host.transport.write(piece)
+            expected += piece
+            await self.a_turn()  # the reactor writes what it can
+            received += await self.received(client, 4 * MEGABYTE)  # and there is room again
+            host.transport.write(b"small|")
+            expected += b"small|"
+        received += await self.received(client, len(expected) - len(received))
+        assert received == expected
+
     async def test_a_full_transport_tells_its_producer_and_tells_it_again_when_it_is_read(
         self: Any,
     ) -> None:

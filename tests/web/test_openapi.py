@@ -234,7 +234,7 @@ class ConformanceTest(LoopbackTestCase):
     type, a body or a header that is not described.
     """
 
-    timeout = 60
+    timeout = 90
     options: tuple[str, ...] = ()
 
     async def test_the_server_answers_as_it_is_described(self) -> None:

@@ -57,6 +57,7 @@ class RelayProtocol(LeanProtocol):
     maxFramePayloadSize: int
     maxMessagePayloadSize: int
     websocket_extensions: list[Extension]
+    _isMessageCompressed: bool
     peer: str
     pulse: Pulse
     _outbox: Outbox
@@ -169,7 +170,24 @@ class RelayProtocol(LeanProtocol):
                     break
             if start:
                 data = data[start:]
+        if self.state == self.STATE_CLOSED:  # where Autobahn (26.10.2) would pile it up
+            return
         self._dataReceived(data)
+
+    # Two ways in which Autobahn (26.10.2) piles up what comes after a violation: it gathers the
+    # ping whose length is the violation, and it never gets out of what cannot be inflated.
+
+    def onFrameData(self, payload: bytes) -> None:
+        frame = self.current_frame
+        is_control = frame.opcode > 7
+        if self.failedByMe and (frame.length > 125 if is_control else self._isMessageCompressed):
+            return
+        super().onFrameData(payload)  # False: it cannot be inflated, stop here
+
+    def onFrameEnd(self) -> None:
+        if super().onFrameEnd() is False:
+            self.inside_message = False
+            self.current_frame = None
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """A message that came by Autobahn's road: fragmented, compressed, or in pieces."""
