@@ -208,6 +208,12 @@ def pusher_js(home: Callable[[], Home], relay: Relay, publisher: NpmPusher) -> N
     return connect
 
 
+@pytest.fixture
+def visitor(pusher_js: NewPusherJs) -> NewPusherJs:
+    """Makes clients for tests that are about something else: none that the matrix counts."""
+    return pusher_js
+
+
 @pytest.fixture(params=["laravel-echo", "laravel-echo-1"])
 def echo(
     request: pytest.FixtureRequest,

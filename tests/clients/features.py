@@ -39,6 +39,7 @@ class Feature(Enum):
     SIGN_IN = "Sign-in, with a backend's signature"
     SIGN_IN_REFUSED = "A forged sign-in is told 4009, and the client stops"
     USER_EVENTS = "Events to a user reach all his connections and nobody else"
+    USER_CHANNEL_REFUSED = "A user's own channel is refused to others, with 401"
     USER_CHANNEL = "A user's own channel tells nothing to others"
     USER_PRESENCE = "Presence by sign-in, without channel_data"
     WATCHLIST = "Watchlist: who comes online and goes offline"

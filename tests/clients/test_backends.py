@@ -19,9 +19,9 @@ def home(node_process: Callable[[], Program]) -> Callable[[], Program]:
 
 
 @pytest.fixture
-def audience(pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique) -> Iterator[PusherJs]:
+def audience(visitor: NewPusherJs, publisher: NpmPusher, unique: Unique) -> Iterator[PusherJs]:
     """A client in the channel "orders" of this test, to which in the end nothing has been sent."""
-    client, orders = pusher_js("ada"), unique("orders")
+    client, orders = visitor("ada"), unique("orders")
     client.subscribe(orders, "last")
     yield client
     publisher.trigger(orders, "last", None)
@@ -40,11 +40,11 @@ def test_a_trigger_that_reaches_nobody_is_answered_with_an_empty_object(
 
 @pytest.mark.feature(Feature.PUBLISH_INFO)
 def test_a_trigger_tells_the_counts_that_it_is_asked_for(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
+    visitor: NewPusherJs, npm_pusher: NpmPusher, unique: Unique
 ) -> None:
     news, lobby, empty = unique("news"), unique("presence-lobby"), unique("empty")
     for user in ("ada", "bob", "bob"):
-        client = pusher_js(user)
+        client = visitor(user)
         client.subscribe(news)
         client.subscribe(lobby)
     asked = "subscription_count,user_count"
@@ -58,10 +58,10 @@ def test_a_trigger_tells_the_counts_that_it_is_asked_for(
 
 @pytest.mark.feature(Feature.PUBLISH_BATCH)
 def test_a_batch_reaches_every_channel_in_its_order_and_leaves_out_whom_it_says(
-    pusher_js: NewPusherJs, backend: Backend, unique: Unique
+    visitor: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
     orders, news = unique("orders"), unique("news")
-    ada, bob = pusher_js("ada"), pusher_js("bob")
+    ada, bob = visitor("ada"), visitor("bob")
     for client in (ada, bob):
         client.subscribe(orders, "note", "last")
         client.subscribe(news, "note")
@@ -82,11 +82,11 @@ def test_a_batch_reaches_every_channel_in_its_order_and_leaves_out_whom_it_says(
 
 @pytest.mark.feature(Feature.PUBLISH_BATCH_INFO)
 def test_a_batch_tells_for_each_event_the_counts_that_it_is_asked_for(
-    pusher_js: NewPusherJs, backend: Backend, unique: Unique
+    visitor: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
     news, lobby = unique("news"), unique("presence-lobby")
     for user in ("ada", "bob", "bob"):
-        client = pusher_js(user)
+        client = visitor(user)
         client.subscribe(news)
         client.subscribe(lobby)
     event = {"name": "note", "data": "{}"}

@@ -18,12 +18,12 @@ def home(node_process: Callable[[], Program]) -> Callable[[], Program]:
 
 
 @pytest.fixture
-def hall(pusher_js: NewPusherJs, unique: Unique) -> str:
+def hall(visitor: NewPusherJs, unique: Unique) -> str:
     """The prefix of presence channels "…-a", with ada and two connections of bob, and "…-b"."""
     hall = unique("presence-hall")
     for user in ("ada", "bob", "bob"):
-        pusher_js(user).subscribe(f"{hall}-a")
-    pusher_js("ada").subscribe(f"{hall}-b")
+        visitor(user).subscribe(f"{hall}-a")
+    visitor("ada").subscribe(f"{hall}-b")
     return hall
 
 
@@ -39,10 +39,10 @@ def test_the_occupied_channels_are_listed_by_prefix(
 
 @pytest.mark.feature(Feature.LIST_CHANNELS)
 def test_a_channel_that_everybody_has_left_is_not_listed(
-    pusher_js: NewPusherJs, backend: Backend, unique: Unique
+    visitor: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
     news, orders = unique("list-news"), unique("list-orders")
-    ada = pusher_js("ada")
+    ada = visitor("ada")
     ada.subscribe(news)
     ada.unsubscribe(news)
     ada.subscribe(orders)  # answered after the unsubscription has been read
@@ -111,9 +111,9 @@ def test_a_question_that_only_presence_channels_can_answer_is_told_400_for_other
 
 @pytest.mark.feature(Feature.COUNT_CONNECTIONS)
 def test_the_connections_of_the_app_are_counted(
-    pusher_js: NewPusherJs, npm_pusher: NpmPusher
+    visitor: NewPusherJs, npm_pusher: NpmPusher
 ) -> None:
     for user in ("ada", "bob"):
-        pusher_js(user).expect("connected", source="state")
+        visitor(user).expect("connected", source="state")
     # Others' may still be closing.
     assert npm_pusher.get("/connections")["connections"] >= 2

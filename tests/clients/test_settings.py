@@ -116,9 +116,9 @@ def test_the_backends_of_a_disabled_app_are_told_403(backend: Backend) -> None:
 @pytest.mark.feature(Feature.RATES)
 @pytest.mark.app(event_rate=0.01)
 def test_a_backend_that_publishes_too_often_is_told_429_and_nothing_is_delivered(
-    pusher_js: NewPusherJs, backend: Backend, unique: Unique
+    visitor: NewPusherJs, backend: Backend, unique: Unique
 ) -> None:
-    news, ada = unique("news"), pusher_js("ada")
+    news, ada = unique("news"), visitor("ada")
     ada.subscribe(news, "note")
     backend.trigger(news, "note", 1)
     assert refused_with(lambda: backend.trigger(news, "note", 2)) == 429

@@ -97,7 +97,7 @@ def test_the_channel_of_a_user_is_closed_to_others_who_have_signed_in_or_not(
         assert "invoice" not in client.frames(theirs)
 
 
-@pytest.mark.feature(Feature.REFUSED)
+@pytest.mark.feature(Feature.USER_CHANNEL_REFUSED)
 def test_who_asks_for_the_channel_of_another_user_is_told_401(
     pusher_js: NewPusherJs, unique: Unique
 ) -> None:

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tests.properties  # noqa: F401  (how many examples, and which)
-
 from wsrelay.web.exchange import EMPTY, answer, parse_query, refusal
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any, NamedTuple
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+#: What ends every flush of a compressor, and is left out on the wire (RFC 7692, 7.2.1).
+TAIL = b"\x00\x00\xff\xff"
 
 MASK = b"\x11\x22\x33\x44"
 
@@ -41,11 +45,25 @@ def say(event: str, **rest: Any) -> bytes:
     return frame(json.dumps({"event": event, **rest}).encode())
 
 
+def compressed(payload: bytes, window: int = 15) -> bytes:
+    """As a client compresses it: one flush, without its tail (RFC 7692, 7.2.1)."""
+    compressor = zlib.compressobj(wbits=-window)
+    data = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    assert data.endswith(TAIL)
+    return data.removesuffix(TAIL)
+
+
+def inflated(data: bytes, window: int = 15) -> bytes:
+    """What a client with such a window reads in a compressed message."""
+    return zlib.decompressobj(-window).decompress(data + TAIL)
+
+
 class Sent(NamedTuple):
     """A frame of the server's."""
 
     opcode: int
     payload: bytes
+    is_compressed: bool = False
 
     @property
     def close_code(self) -> int:
@@ -57,7 +75,8 @@ def read_frames(data: bytes) -> list[Sent]:
     """The server's frames in ``data``, which has to hold whole, final, unmasked frames only."""
     frames = []
     while data:
-        assert data[0] & 0xF0 == 0x80, f"not a final frame without extension bits: {data[:20]!r}"
+        assert data[0] & 0xB0 == 0x80, f"not a final frame without strange bits: {data[:20]!r}"
+        is_compressed = bool(data[0] & 0x40)
         assert not data[1] & 0x80, "a server must not mask (RFC 6455, 5.1)"
         length, head = data[1], 2
         if length == 126:
@@ -67,6 +86,6 @@ def read_frames(data: bytes) -> list[Sent]:
             length, head = int.from_bytes(data[2:10], "big"), 10
             assert length >= 65536
         assert len(data) >= head + length, "half a frame"
-        frames.append(Sent(data[0] & 0x0F, data[head : head + length]))
+        frames.append(Sent(data[0] & 0x0F, data[head : head + length], is_compressed))
         data = data[head + length :]
     return frames

@@ -33,7 +33,10 @@ def opened(relay: Server) -> Line:
 
 def endless(opcode: int, reserved_bits: int = 0) -> bytes:
     """The head of a frame of a terabyte."""
-    return bytes([0x80 | reserved_bits << 4 | opcode, 0xFF]) + (1 << 40).to_bytes(8, "big") + b"mask"
+    head = bytes([0x80 | reserved_bits << 4 | opcode, 0xFF])
+    return head + (1 << 40).to_bytes(8, "big") + b"mask"
+        bytes([0x80 | reserved_bits << 4 | opcode, 0xFF]) + (1 << 40).to_bytes(8, "big") + b"mask"
+    )
 
 
 def inflating_to(size: int) -> bytes:
@@ -48,7 +51,10 @@ BEGINNINGS = {
     "an endless message": (endless(TEXT), 1009),
     "an endless compressed message": (endless(BINARY, reserved_bits=4), 1009),
     "what cannot be inflated": (frame(b"\xff" * 20, reserved_bits=4), 1007),
-    "the beginning of what cannot be inflated": (frame(b"\xff" * 20000, reserved_bits=4)[:90], 1007),
+    "the beginning of what cannot be inflated": (
+        frame(b"\xff" * 20000, reserved_bits=4)[:90],
+        1007,
+    ),
     "what is too much when inflated": (frame(inflating_to(10**7), reserved_bits=4), 1009),
 }
 

@@ -174,15 +174,15 @@ class RelayProtocol(LeanProtocol):
             return
         self._dataReceived(data)
 
-    # Two ways in which Autobahn (26.10.2) piles up what comes after a violation: it gathers the
-    # ping whose length is the violation, and it never gets out of what cannot be inflated.
+    # In two ways Autobahn (26.10.2) piles up what comes after a violation: it gathers the ping
+    # whose length is the violation, and it stays in a frame that cannot be inflated.
 
     def onFrameData(self, payload: bytes) -> None:
         frame = self.current_frame
         is_control = frame.opcode > 7
         if self.failedByMe and (frame.length > 125 if is_control else self._isMessageCompressed):
             return
-        super().onFrameData(payload)  # False: it cannot be inflated, stop here
+        super().onFrameData(payload)
 
     def onFrameEnd(self) -> None:
         if super().onFrameEnd() is False:
