@@ -203,6 +203,51 @@ def test_a_mistake_in_a_laravel_env_is_told_with_the_file(
     assert "hush" not in str(raised.value)
 
 
+# -- TLS ----------------------------------------------------------------------------------------
+
+OWN = ("1:k:s",)
+TLS = '[[tls]]\nport = {}\nhost = "{}"\n[[tls.certificates]]\ncert = "c.pem"\nkey = "k.pem"\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ({"tls_cert": "c.pem"}, "tls_key: missing"),
+        ({"tls_key": "k.pem"}, "tls_cert: missing"),
+        ({"tls_port": "6443"}, "tls_cert and tls_key: missing"),
+    ],
+)
+def test_half_a_pair_of_certificate_and_key_is_refused(said: dict[str, str], missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"\A{missing}, TLS needs a certificate and its "):
+        resolve(Given(settings=said, apps=OWN), {})
+
+
+def test_two_listeners_for_tls_on_one_port_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "wsrelay.toml"
+    for one, other, is_refused in (
+        ((6443, ""), (6443, ""), True),
+        ((6443, "127.0.0.1"), (6443, "127.0.0.1"), True),
+        ((6443, "127.0.0.1"), (6443, "::1"), False),
+        ((6443, ""), (6444, ""), False),
+        ((0, ""), (0, ""), False),
+    ):
+        file.write_text(TLS.format(*one) + TLS.format(*other))
+        if is_refused:
+            with pytest.raises(ConfigurationError, match="tls: port 6443 twice"):
+                resolve(Given(config=str(file), apps=OWN), {})
+        else:
+            assert len(resolve(Given(config=str(file), apps=OWN), {}).tls) == 2
+
+
+def test_the_development_app_is_refused_a_tls_listener_for_strangers(tmp_path: Path) -> None:
+    file = tmp_path / "wsrelay.toml"
+    file.write_text(TLS.format(6443, "0.0.0.0"))
+    with pytest.raises(ConfigurationError, match=r"\Ahost: 0\.0\.0\.0 needs an app of your own"):
+        resolve(Given(config=str(file)), {})
+    file.write_text(TLS.format(6443, "127.0.0.1"))
+    assert is_development(resolve(Given(config=str(file)), {}))
+
+
 # -- strangers and the development app ---------------------------------------------------------
 
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 
-from tests.loopback import LoopbackTestCase, reactor
+from tests.loopback import LoopbackTestCase
 from tests.signing import APP, signed_target, signin_auth
 from tests.visitor import Visitor
 
 
 class TerminateTest(LoopbackTestCase):
-    async def tearDown(self) -> None:
-        await super().tearDown()
-        for call in reactor.getDelayedCalls():  # who went is taken for offline 3 seconds later
-            if "SignedIn" in str(call):
-                call.cancel()
-
     async def signed_in(self, user_id: str) -> Visitor:
         guest = await self.guest()
         user_data = json.dumps({"id": user_id})

@@ -35,8 +35,6 @@ def endless(opcode: int, reserved_bits: int = 0) -> bytes:
     """The head of a frame of a terabyte."""
     head = bytes([0x80 | reserved_bits << 4 | opcode, 0xFF])
     return head + (1 << 40).to_bytes(8, "big") + b"mask"
-        bytes([0x80 | reserved_bits << 4 | opcode, 0xFF]) + (1 << 40).to_bytes(8, "big") + b"mask"
-    )
 
 
 def inflating_to(size: int) -> bytes:
@@ -80,6 +78,17 @@ def test_nothing_piles_up_of_what_comes_after_a_violation(relay: Server, beginni
     assert farewell.close_code == code
     relay.advance(6)
     assert not line.is_open
+
+
+def test_nothing_piles_up_of_what_tls_delivers_after_the_connection_was_dropped(
+    relay: Server,
+) -> None:
+    line = opened(relay)
+    line.send(frames.close_frame(1000))
+    assert line.disconnecting
+    for _ in range(3):
+        line.protocol.dataReceived(b"late")
+    assert line.protocol.data == b""
 
 
 @pytest.mark.parametrize("is_cut", [True, False])
