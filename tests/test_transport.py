@@ -255,3 +255,12 @@ class WaveTest(Transports, TestCase):
 
 class NoWaveTest(Transports, TestCase):
     has_wave = False
+
+
+def test_a_wave_may_be_closed_twice() -> None:
+    before = reactor.getReaders()
+    wave = wave_on(reactor)
+    assert wave is not None
+    wave.close()
+    wave.close()
+    assert reactor.getReaders() == before

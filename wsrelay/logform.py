@@ -19,7 +19,6 @@ from twisted.logger import (
     formatEvent,
     formatEventAsClassicLogText,
     formatTime,
-    jsonFileLogObserver,
 )
 from twisted.scripts._twistd_unix import UnixAppLogger
 
@@ -78,7 +77,7 @@ def observer_for(options: MutableMapping[str, Any] | None, form: str) -> Any:
         return None
     if "fileLogObserverFactory" in options:
         if form == "json":
-            options["fileLogObserverFactory"] = jsonFileLogObserver
+            options["fileLogObserverFactory"] = lambda file: FileLogObserver(file, as_json)
         return None
     observer = UnixAppLogger({**options, "logger": None})._getLogObserver()
     if isinstance(observer, FileLogObserver):

@@ -45,6 +45,8 @@ class Wave:
 
     def close(self) -> None:
         """Watch nobody any more."""
+        if self._epoll.closed:
+            return
         self._reactor.removeReader(self)
         self._epoll.close()
 
@@ -58,7 +60,8 @@ class Wave:
         descriptor = transport.fileno()
         if self._transports.get(descriptor) is transport:
             del self._transports[descriptor]
-            self._epoll.unregister(descriptor)
+            if not self._epoll.closed:
+                self._epoll.unregister(descriptor)
 
     # -- IReadDescriptor ---------------------------------------------------------------
 

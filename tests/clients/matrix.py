@@ -37,8 +37,8 @@ def clients_of(test: pytest.Function) -> list[str]:
     """The libraries that a test is about: those which its function names among its arguments.
 
     A test that is run with each ``backend`` is about its other clients when that is npm's, so that
-    the column of one library does not show what is wrong with another. ``publisher`` and ``visitor``
-    only help.
+    the column of one library does not show what is wrong with another. Neither ``publisher`` nor
+    ``visitor`` is what a test is about.
     """
     arguments = inspect.signature(test.function).parameters
     chosen = getattr(test, "callspec", None)

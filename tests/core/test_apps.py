@@ -109,3 +109,10 @@ def test_an_app_that_says_nothing_has_the_protocols_defaults() -> None:
         2048,
         128,
     )
+
+
+@pytest.mark.parametrize(("field", "value"), [("id", "1001\n"), ("key", "app-key\n")])
+def test_credentials_do_not_end_in_a_new_line(field: str, value: str) -> None:
+    given = {"id": "1001", "key": "app-key", "secret": "s"} | {field: value}
+    with pytest.raises(msgspec.ValidationError, match=field):
+        msgspec.convert(given, App, dec_hook=lambda _, text: Secret(text))

@@ -14,9 +14,23 @@ from hypothesis import strategies as st
 
 import tests.properties  # noqa: F401  (how many examples, and which)
 from tests.memory import Line, Server, handshake, running
+from tests.signing import APP
 from tests.visitor import visitors
-from tests.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+from tests.websocket.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    Sent,
+    compressed,
+    frame,
+    read_frames,
+)
+from wsrelay.config.settings import Settings
 from wsrelay.core.frame import Frame
+from wsrelay.websocket.deflate import agreed
 from wsrelay.websocket.wire import data_frame, unmask, wire_of
 
 #: Bytes of a message, in the servers compared below.
@@ -96,11 +110,14 @@ class PlainProtocol(WebSocketServerProtocol):
         self.heard.append(("lost", b""))
 
 
-def plain_line(relay: Server) -> tuple[Line, Heard]:
+def plain_line(relay: Server, headers: bytes) -> tuple[Line, Heard]:
     """An open connection to Autobahn's server with the relay's options."""
     factory = WebSocketServerFactory(reactor=relay.reactor)
     factory.setProtocolOptions(
-        failByDrop=False, maxMessagePayloadSize=LONGEST, maxFramePayloadSize=LONGEST
+        failByDrop=False,
+        maxMessagePayloadSize=LONGEST,
+        maxFramePayloadSize=LONGEST,
+        perMessageCompressionAccept=agreed,
     )
     factory.server = None
     protocol = PlainProtocol()
@@ -109,16 +126,16 @@ def plain_line(relay: Server) -> tuple[Line, Heard]:
     line = Line(relay.reactor, 1)
     line.protocol = protocol
     protocol.makeConnection(line)
-    line.send(handshake())
+    line.send(handshake(headers=headers))
     return line, protocol.heard
 
 
-def relay_line(relay: Server) -> tuple[Line, Heard]:
+def relay_line(relay: Server, headers: bytes = b"") -> tuple[Line, Heard]:
     """An open connection to the relay, with a session that only listens."""
     session = Recorder()
     relay.service.websocket.new_session = lambda door, peer: session  # type: ignore[assignment]
     line = relay.line()
-    line.send(handshake())
+    line.send(handshake(headers=headers))
     return line, session.heard
 
 
@@ -180,23 +197,116 @@ def chunks(stretches: list[tuple[bytes, list[int], bool]]) -> list[bytes]:
     return [stream[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
-def check_that_both_agree(arriving: Iterable[bytes]) -> None:
-    with running() as relay:
-        lines = [plain_line(relay), relay_line(relay)]
+def check_that_both_agree(arriving: Iterable[bytes], offer: bytes = b"") -> None:
+    with running(Settings(apps=(APP,), deflate=True)) as relay:
+        lines = [plain_line(relay, offer), relay_line(relay, offer)]
         for line, _ in lines:
             for chunk in arriving:
                 line.send(chunk)
         relay.turn()
         (plain, expected), (ours, heard) = lines
+        sent = ours.read()
+        assert sent == plain.read()
+        if offer and is_failed(sent):
+            # Autobahn may stay in a compressed message that is at fault, and miss what follows.
+            heard, expected = without_losses(heard), without_losses(expected)
+        else:
+            assert ours.is_open == plain.is_open
         assert heard == expected
-        assert ours.read() == plain.read()
-        assert ours.is_open == plain.is_open
+
+
+def is_failed(sent: bytes) -> bool:
+    """Whether a message was refused for what is in it, or for its size."""
+    *_, last = read_frames(sent.partition(b"\r\n\r\n")[2]) or [Sent(TEXT, b"")]
+    return last.opcode == CLOSE and last.close_code in (1007, 1009)
+
+
+def without_losses(heard: Heard) -> Heard:
+    return [each for each in heard if each[0] != "lost"]
 
 
 @settings(max_examples=300)
 @given(st.lists(STRETCHES, max_size=6).map(chunks))
 def test_any_bytes_however_cut_mean_what_they_mean_to_autobahn(arriving: list[bytes]) -> None:
     check_that_both_agree(arriving)
+
+
+OFFER = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+
+COMPRESSED = st.builds(
+    frame,
+    st.one_of(GOOD, BAD).map(compressed),
+    st.sampled_from([TEXT, TEXT, BINARY]),
+    is_final=st.sampled_from([True, True, True, False]),
+    reserved_bits=st.just(4),
+    mask=masks(),
+)
+COMPRESSED_IN_TWO = st.builds(
+    lambda payload, cut: (
+        frame(compressed(payload)[:cut], reserved_bits=4, is_final=False)
+        + frame(compressed(payload)[cut:], CONTINUATION)
+    ),
+    GOOD,
+    st.integers(0, 9),
+)
+NOT_COMPRESSED = st.builds(frame, GOOD, st.sampled_from([TEXT, PING]), reserved_bits=st.just(4))
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(COMPRESSED, COMPRESSED, COMPRESSED_IN_TWO, FRAME, FRAGMENT, NOT_COMPRESSED),
+            st.lists(st.integers(1, 40), max_size=2),
+            st.booleans(),
+        ),
+        max_size=6,
+    ).map(chunks)
+)
+def test_any_compressed_bytes_mean_what_they_mean_to_autobahn(arriving: list[bytes]) -> None:
+    check_that_both_agree(arriving, OFFER)
+
+
+GREETING = "Grüße, 世界 🌍".encode() * 12
+#: Frames of every kind.
+STREAM = (
+    frame(GREETING)
+    + frame(b"there?", PING)
+    + frame(GREETING[:100], is_final=False)
+    + frame(b"here", PONG)
+    + frame(GREETING[100:], CONTINUATION)
+    + frame(b"", BINARY)
+    + frame(b"x" * 126)
+    + frame(b"\x03\xe8bye", CLOSE)
+)
+SHORTER = compressed(GREETING)
+COMPRESSED_STREAM = (
+    frame(SHORTER, reserved_bits=4)
+    + frame(SHORTER[:9], reserved_bits=4, is_final=False)
+    + frame(b"there?", PING)
+    + frame(SHORTER[9:], CONTINUATION)
+    + STREAM
+)
+
+
+@pytest.mark.parametrize(
+    ("stream", "offer"), [(STREAM, b""), (COMPRESSED_STREAM, OFFER)], ids=["plain", "compressed"]
+)
+def test_frames_mean_the_same_at_whatever_byte_they_are_cut(stream: bytes, offer: bytes) -> None:
+    def told(*arriving: bytes) -> tuple[Heard, bytes, bool]:
+        line, heard = relay_line(relay, offer)
+        for chunk in arriving:
+            line.send(chunk)
+        relay.turn()
+        return heard, line.read(), line.is_open
+
+    check_that_both_agree([stream], offer)
+    with running(Settings(apps=(APP,), deflate=True)) as relay:
+        whole = told(stream)
+        assert len(whole[0]) >= 5
+        for cut in range(1, len(stream)):
+            assert told(stream[:cut], stream[cut:]) == whole, cut
+        assert told(*(stream[at : at + 1] for at in range(len(stream)))) == whole
 
 
 PIECES = (

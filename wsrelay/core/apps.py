@@ -52,7 +52,9 @@ class Webhook(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     url: Annotated[
         str,
-        Meta(pattern=r"^https?://[^\s]+$", max_length=2000, description="Where events are POSTed."),
+        Meta(
+            pattern=r"^https?://[^\s]+\Z", max_length=2000, description="Where events are POSTed."
+        ),
     ]
     events: Annotated[
         tuple[WebhookEvent, ...],
@@ -76,7 +78,7 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: Annotated[
         str,
         Meta(
-            pattern=r"^[^/\s]+$",
+            pattern=r"^[^/\s]+\Z",
             max_length=128,
             description="In the path of the HTTP API. Some libraries want digits only.",
         ),
@@ -84,7 +86,7 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     key: Annotated[
         str,
         Meta(
-            pattern=r"^[^/\s:]+$",
+            pattern=r"^[^/\s:]+\Z",
             max_length=128,
             description="Public: the path clients connect to, and half of every signature.",
         ),
