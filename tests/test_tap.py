@@ -50,9 +50,11 @@ def test_every_option_reaches_the_settings(tmp_path: Path) -> None:
         *("--app", "1:a:s", "--app", "2:b:s:t", "--client-events", "all"),
         *("--client-event-rate", "0", "--log-format", "json"),
         *("--listen", "tcp:1", "--listen", "unix:/run/a.sock"),
+        *("--echo-path", "/echo", "--deflate"),
     ).settings
     assert (settings.port, settings.host, settings.handshake_timeout) == (6002, "127.0.0.1", 2)
     assert settings.log_format == "json"
+    assert (settings.echo_path, settings.deflate) == ("/echo", True)
     assert settings.listen == ("tcp:1", "unix:/run/a.sock")
     one, other = settings.apps
     assert (one.id, one.key, one.secret.reveal()) == ("1", "a", b"s")

@@ -64,12 +64,12 @@ def test_echo_hears_the_newest_event(echo: NewEcho, publisher: NpmPusher, unique
 @pytest.mark.feature(Feature.CACHE_KINDS)
 @pytest.mark.parametrize("kind", ["private-cache", "presence-cache", "private-encrypted-cache"])
 def test_cache_channels_of_other_kinds_tell_the_newest_event_after_all_else(
-    pusher_js: NewPusherJs, backend: Backend, unique: Unique, kind: str
+    pusher_js: NewPusherJs, publisher: NpmPusher, unique: Unique, kind: str
 ) -> None:
     prices = unique(f"{kind}-prices")
-    ada = pusher_js("ada", backend, build="pusher-js/with-encryption")
-    backend.trigger(prices, "price", 1)
-    backend.trigger(prices, "price", {"€": 2})
+    ada = pusher_js("ada", build="pusher-js/with-encryption")
+    publisher.trigger(prices, "price", 1)
+    publisher.trigger(prices, "price", {"€": 2})
     ada.subscribe(prices, "price")
     assert ada.hear("price", prices).data == {"€": 2}
     ada.hear_frame("price", prices)

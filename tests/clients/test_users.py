@@ -131,12 +131,12 @@ def _users_told(client: PusherJs, event: str) -> list[list[str]]:
 
 @pytest.mark.feature(Feature.WATCHLIST)
 def test_a_watchlist_tells_who_comes_online_and_goes_offline_but_no_turn_of_a_page(
-    pusher_js: NewPusherJs, backend: Backend, unique: Unique
+    pusher_js: NewPusherJs, unique: Unique
 ) -> None:
     ann, bob, cyd = unique("ann"), unique("bob"), unique("cyd")
     anns = pusher_js(ann)
     anns.sign_in()
-    ada = pusher_js("ada", backend, watching=[ann, bob, cyd])
+    ada = pusher_js("ada", watching=[ann, bob, cyd])
     ada.sign_in()
     ada.expect("online", source="watchlist", data=[ann])
     ada.expect("offline", source="watchlist", data=[bob, cyd])

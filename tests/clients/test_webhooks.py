@@ -45,8 +45,8 @@ const site = createServer(async (request, response) => {
   const library = new Pusher({ ...app, appId: app.id })
   const webhook = library.webhook({ headers: request.headers, rawBody })
   const isValid = webhook.isValid()
-  response.writeHead(isValid ? 200 : 401).end("thanks")
   say({ isValid, app: app.id, events: webhook.getEvents(), time: webhook.getTime().getTime() })
+  response.writeHead(isValid ? 200 : 401).end("thanks")
 })
 await new Promise((listening) => site.listen(0, "127.0.0.1", listening))
 serve(() => site.address().port)
@@ -99,9 +99,6 @@ class PyPiReceiver:
                 told = library.validate_webhook(
                     self.headers["X-Pusher-Key"], self.headers["X-Pusher-Signature"], body
                 )
-                self.send_response(401 if told is None else 200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
                 content = told or json.loads(body)
                 receiver._hear(
                     {
@@ -111,6 +108,10 @@ class PyPiReceiver:
                         "time": content["time_ms"],
                     }
                 )
+                # Not before it is written down: the next one comes when this one is answered.
+                self.send_response(401 if told is None else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
                 """Says nothing: what came is among the reports."""
