@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -90,6 +91,20 @@ def test_other_curves_are_not(curve: str, pair: Pair) -> None:
     client.set_ecdh_curve(curve)
     with pytest.raises(SSL.Error):
         shake(new_context(pair, "1.2"), client)
+
+
+def test_a_key_exchange_that_outlasts_quantum_computers_is_preferred(pair: Pair) -> None:
+    # Python's own OpenSSL may be too old for it: the client is the one that we have.
+    server = SSL.Connection(new_context(pair, "1.2"), None)
+    server.set_accept_state()
+    client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    client.set_connect_state()
+    for one, other in ((client, server), (server, client)):
+        with contextlib.suppress(SSL.WantReadError):
+            one.do_handshake()
+        other.bio_write(one.bio_read(65536))
+    client.do_handshake()
+    assert client.get_group_name() == "X25519MLKEM768"
 
 
 def test_http_1_1_is_taken_and_http_2_is_not_offered(pair: Pair) -> None:
