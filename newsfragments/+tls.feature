@@ -1,1 +1,1 @@
-TLS in the process: `--tls-port`, `--tls-cert` and `--tls-key`, or several certificates by name in the TOML file, taken up again when their files change.
+TLS in the process: `--tls-port`, `--tls-cert` and `--tls-key`, or `[[tls]]` in the configuration file for several listeners, certificates by name and client certificates. Renewed certificates are taken up by themselves, or at SIGHUP, without closing a connection; a faulty one leaves the old in use. See `docs/tls.md`.

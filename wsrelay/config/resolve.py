@@ -150,8 +150,10 @@ def _refuse_half_a_pair(settings: Settings, said: Container[str]) -> None:
 def _refuse_twin_ports(settings: Settings) -> None:
     taken = set()
     for listener in tls_listeners(settings):
+        if listener.listen or not listener.port:
+            continue
         place = (listener.host or settings.host, listener.port)
-        if place in taken and listener.port and not listener.listen:
+        if place in taken:
             raise ConfigurationError(
                 f"tls: port {listener.port} twice; several certificates on one port are several "
                 "certificates of one [[tls]], chosen by name"
