@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,8 +34,10 @@ class OverTls(LoopbackTestCase):
     """
 
     async def setUp(self) -> None:
-        self.directory = Path(self.mktemp())
-        self.directory.mkdir(parents=True)
+        # Not trial's mktemp, which would leave it in the working directory.
+        directory = TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
         files = ROOT.issue(NAME).store(self.directory)
         listener = TlsListener(host="127.0.0.1", port=0, certificates=(files,))
         self.settings = structs.replace(self.settings, tls=(listener,))
