@@ -25,13 +25,8 @@ class Turn:
 
 
 def turns(workloads: Sequence[Workload], peers: Sequence[str], pairs: int) -> Iterator[Turn]:
-    """A B A B …, first with one peer, then with the next; alone where no peer can.
-
-    A workload that wsrelay cannot do yet has no turns.
-    """
+    """A B A B …, first with one peer, then with the next; alone where no peer can."""
     for workload in workloads:
-        if not SERVERS[RELAY].can(workload):
-            continue
         able: list[str | None] = [peer for peer in peers if SERVERS[peer].can(workload)]
         for peer in able or [None]:
             for pair in range(1, pairs + 1):

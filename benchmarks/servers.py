@@ -27,12 +27,11 @@ PEERS_DIRECTORY = Path(__file__).parent / "peers"
 DEADLINE = 30.0
 APP_ID, APP_KEY, APP_SECRET = "app-id", "app-key", "app-secret"  # pusherload's own defaults
 
-#: The options of ``twistd wsrelay`` for what workloads need; None: it cannot do that yet.
-#: ``{port}``, ``{cert}`` and ``{key}`` are filled in.
-RELAY_OPTIONS: Mapping[Need, tuple[str, ...] | None] = {
+#: The options of ``twistd wsrelay`` for what workloads need; ``{…}`` is filled in.
+RELAY_OPTIONS: Mapping[Need, tuple[str, ...]] = {
     "http": (),
-    "tls": None,
-    "deflate": None,
+    "tls": ("--tls-port", "{port}", "--tls-cert", "{cert}", "--tls-key", "{key}"),
+    "deflate": ("--deflate",),
 }
 
 _FOREIGN_SETTINGS = re.compile(r"(WSRELAY|PUSHER|REVERB|WEBSOCKET|SOKETI|UWS)_|NODE_OPTIONS$")
@@ -64,7 +63,7 @@ class Server:
 
 
 def _wsrelay(place: Place) -> list[str]:
-    options = [option for need in sorted(place.needs) for option in RELAY_OPTIONS[need] or ()]
+    options = [option for need in sorted(place.needs) for option in RELAY_OPTIONS[need]]
     return [
         str(Path(sys.executable).with_name("twistd")),
         *("-n", "--pidfile=", f"--logfile={place.directory / 'wsrelay.log'}", "wsrelay"),
@@ -114,7 +113,7 @@ SERVERS = {
         "wsrelay",
         _wsrelay,
         "Listening on",
-        frozenset(need for need, options in RELAY_OPTIONS.items() if options is not None),
+        frozenset(RELAY_OPTIONS),
     ),
     "soketi": Server(
         "Soketi",

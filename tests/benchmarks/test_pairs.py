@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from benchmarks.pairs import turns
-from benchmarks.servers import RELAY_OPTIONS
 from benchmarks.workloads import WORKLOADS
 
 
@@ -32,9 +31,3 @@ def test_wsrelay_runs_alone_where_no_peer_can() -> None:
         (None, 1, "wsrelay"),
         (None, 2, "wsrelay"),
     ]
-
-
-def test_what_wsrelay_cannot_do_is_not_run() -> None:
-    missing = {need for need, options in RELAY_OPTIONS.items() if options is None}
-    asked = [workload for workload in WORKLOADS.values() if workload.needs & missing]
-    assert list(turns(asked, ["soketi"], 1)) == []
