@@ -1,7 +1,8 @@
 """The servers that are measured: how each is started, when it is ready, and what it can do.
 
-All of them are told the same app, and to set no limits. Each run has a server of its own on a port
-of its own: uWebSockets.js would share a port with one that is still ending.
+All of them are told the same app, to set no limits, and to log no connections. Each run has a
+server of its own on a port of its own: uWebSockets.js would share a port with one that is still
+ending.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ SERVERS = {
         _wsrelay,
         "Listening on",
         frozenset(RELAY_OPTIONS),
+        lambda place: {"WSRELAY_LOG_CONNECTIONS": "false"},
     ),
     "soketi": Server(
         "Soketi",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from wsrelay.core.errors import Code
@@ -18,7 +19,7 @@ from wsrelay.core.notices import (
     Notice,
     SubscriptionDenied,
 )
-from wsrelay.log import log_notice, spawn
+from wsrelay.log import log_connection, log_refusal, observers, spawn
 
 
 @pytest.fixture
@@ -30,6 +31,8 @@ def log() -> Iterator[list[LogEvent]]:
 
 
 PEER = "192.0.2.7:50412"
+
+log_notice = observers(log_connection, log_refusal)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +120,50 @@ def test_a_conversation_that_goes_wrong_ends_in_the_log(log: list[LogEvent]) -> 
     [event] = log
     assert formatEvent(event) == "a conversation went wrong"
     assert str(event["log_failure"].value) == "a fault of ours"
+
+
+def test_a_conversation_that_waits_goes_on_with_what_it_waited_for(log: list[LogEvent]) -> None:
+    first, second = Deferred[str](), Deferred[str]()
+    heard = []
+
+    async def converse() -> None:
+        heard.append(await first)
+        heard.append(await second)
+
+    spawn(converse())
+    first.callback("one")
+    assert heard == ["one"]
+    second.callback("two")
+    assert heard == ["one", "two"]
+    assert log == []
+
+
+def test_a_conversation_may_get_over_a_failure_that_it_waited_for(log: list[LogEvent]) -> None:
+    first, second = Deferred[str](), Deferred[str]()
+    heard = []
+
+    async def converse() -> None:
+        try:
+            await first
+        except OSError as error:
+            heard.append(str(error))
+        heard.append(await second)
+
+    spawn(converse())
+    first.errback(OSError("gone"))
+    second.callback("back")
+    assert heard == ["gone", "back"]
+    assert log == []
+
+
+def test_a_failure_after_a_wait_ends_in_the_log(log: list[LogEvent]) -> None:
+    waited: Deferred[str] = Deferred()
+
+    async def converse() -> None:
+        await waited
+
+    spawn(converse())
+    waited.errback(OSError("gone"))
+    [event] = log
+    assert formatEvent(event) == "a conversation went wrong"
+    assert str(event["log_failure"].value) == "gone"

@@ -20,13 +20,14 @@ from .core.connections import Connections
 from .core.errors import Code
 from .core.hub import Hub
 from .core.notices import Tally
+from .core.ports import Observer
 from .core.relay import Relay
 from .core.signins import SignIns
 from .core.users import SignedIn
 from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
 from .listening import CannotStart, any_address, is_tls, listen, name_of, tcp_endpoint
-from .log import log_notice, observers, spawn
+from .log import log_connection, log_refusal, observers, spawn
 from .pusher import codec
 from .pusher.counting import Counting
 from .pusher.session import Session
@@ -69,7 +70,10 @@ class RelayService(MultiService):
         self.connections = Connections()
         self.apps = Apps(settings.apps)
         self.messenger = self._messenger()
-        observe = observers(log_notice, self.messenger)
+        listeners: list[Observer] = [log_refusal, self.messenger]
+        if settings.log_connections:
+            listeners.insert(0, log_connection)
+        observe = observers(*listeners)
         self.relay = Relay(
             hub=Hub(),
             bus=LocalBus(),

@@ -17,7 +17,7 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet, IReadDescriptor
-from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -26,6 +26,10 @@ _log = Logger()
 
 #: Connections read before the reactor has its turn again.
 MOST_AT_ONCE = 1024
+#: Bytes of one connection read at once.
+MOST_BYTES = 64 * 1024
+
+_CLEANLY = Failure(CONNECTION_DONE)
 
 
 def wave_on(reactor: IReactorFDSet) -> Wave | None:
@@ -92,6 +96,9 @@ class Wave:
 class EagerServer(tcp.Server):
     """An accepted connection; a listening ``tcp.Port`` makes them by its ``transport``."""
 
+    #: Nobody else holds the socket, so closing it is enough.
+    _shouldShutdown = False
+
     def __init__(self, *args: Any, wave: Wave | None) -> None:
         self._wave = wave
         super().__init__(*args)
@@ -111,6 +118,19 @@ class EagerServer(tcp.Server):
         else:
             self._wave.remove(self)
 
+    def doRead(self) -> Any:
+        """What Twisted's does, in one call instead of two."""
+        try:
+            data = self.socket.recv(MOST_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
+
     def lost(self, why: Exception) -> None:
         """What the reactor does when a read says that it was the last one."""
         self.stopReading()
@@ -118,7 +138,7 @@ class EagerServer(tcp.Server):
             self.readConnectionLost(Failure(why))
         else:
             self.stopWriting()
-            self.connectionLost(Failure(why))
+            self.connectionLost(_CLEANLY if why is CONNECTION_DONE else Failure(why))
 
     def write(self, data: bytes) -> None:
         if (

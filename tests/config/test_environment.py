@@ -39,13 +39,14 @@ def error_of(**environ: str) -> str:
         ("MAX_CONNECTIONS_PER_IP", "50", 50),
         ("CONNECTION_RATE_PER_IP", "2.5", 2.5),
         ("LOG_FORMAT", "json", "json"),
+        ("LOG_CONNECTIONS", "false", False),
         ("DEFLATE", "true", True),
         ("ECHO_PATH", "/echo", "/echo"),
     ],
 )
 def test_every_setting_has_its_variable(variable: str, text: str, value: object) -> None:
     settings = settings_of(**{f"WSRELAY_{variable}": text})
-    expected = value or ("https://a.example", "https://b.example")
+    expected = ("https://a.example", "https://b.example") if value is None else value
     assert getattr(settings, variable.lower()) == expected
 
 

@@ -360,3 +360,17 @@ class MisbehaviourTest(LoopbackTestCase):
         while len(self.of_server_sockets(socket.socket.fileno)) > 2:
             await self.a_turn()
         assert len(self.relay.connections) == 2
+
+
+class QuietLogTest(LoopbackTestCase):
+    settings = Settings(apps=(APP,), host="127.0.0.1", port=0, log_connections=False)
+
+    async def test_comings_and_goings_may_be_kept_out_of_the_log_but_not_refusals(self) -> None:
+        ada = await self.guest("room")
+        ada.sendClose(1000, "bye")
+        await ada.closed()
+        refused = await self.visitor("/app/of-nobody?protocol=7")
+        await refused.closed()
+        assert "refused (4001" in self.log_text
+        assert "opened" not in self.log_text
+        assert f"closed {ada.socket_id}" not in self.log_text

@@ -137,6 +137,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     log_format: Annotated[Literal["text", "json"], Meta(description="Form of the log's lines.")] = (
         "text"
     )
+    log_connections: Annotated[
+        bool,
+        Meta(
+            description="Whether the log has a line for each connection that opens and for each "
+            "that closes. Refusals and faults have theirs in any case."
+        ),
+    ] = True
     deflate: Annotated[
         bool,
         Meta(

@@ -1,0 +1,1 @@
+`log_connections = false` keeps the lines of connections that open and close out of the log.
