@@ -1,0 +1,1 @@
+All 517 cases of Autobahn's test suite are passed on ws and on wss, with and without compression: `docs/wire-conformance.md`. `--echo-path` opens the end point that such suites need; it is off by default.
