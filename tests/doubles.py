@@ -6,13 +6,15 @@ The app is the one of the protocol's published test vectors, so that its signatu
 from __future__ import annotations
 
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from wsrelay.cluster.local import LocalBus
 from wsrelay.core.apps import App, Secret
+from wsrelay.core.cache import Memory
 from wsrelay.core.errors import Code, PublishRefused
 from wsrelay.core.frame import Frame
 from wsrelay.core.notices import Notice
@@ -88,21 +90,26 @@ class RecordingDoor(RecordingSubscriber):
 class RecordingBus:
     """A bus that keeps what it carried, and which channels this node wants of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Memory | None = None) -> None:
         self.carried: list[Publication] = []
         self.calls: list[tuple[str, str]] = []
         self.wanted: set[tuple[str, str]] = set()
         self.is_reachable = True
         #: When set, whoever attends to a channel waits here.
         self.gate: Gate | None = None
+        self.cache = cache
+        #: Whose connections the other nodes were to end.
+        self.terminated: list[tuple[str, str]] = []
 
     def carry(self, publication: Publication) -> None:
         self.carried.append(publication)
 
-    async def carry_surely(self, publication: Publication) -> None:
+    async def carry_surely(self, publications: Sequence[Publication], cache_seconds: float) -> None:
         if not self.is_reachable:
             raise PublishRefused(503, "other nodes can't be reached")
-        self.carried.append(publication)
+        self.carried += publications
+        if self.cache is not None:
+            await LocalBus(self.cache).carry_surely(publications, cache_seconds)
 
     async def attend(self, app_id: str, channel: str) -> None:
         self.calls.append(("attend", channel))
@@ -113,6 +120,11 @@ class RecordingBus:
     def forget(self, app_id: str, channel: str) -> None:
         self.calls.append(("forget", channel))
         self.wanted.discard((app_id, channel))
+
+    async def terminate(self, app_id: str, user_id: str) -> None:
+        if not self.is_reachable:
+            raise PublishRefused(503, "other nodes can't be reached")
+        self.terminated.append((app_id, user_id))
 
 
 class Gate:

@@ -12,23 +12,17 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
-from .cluster.local import LocalBus, LocalPresence
+from .assembling import assemble
 from .config.settings import Settings, has_plain_port, is_development, tls_listeners
 from .core.apps import Apps
-from .core.cache import Memory
 from .core.connections import Connections
 from .core.errors import Code
-from .core.hub import Hub
 from .core.notices import Tally
 from .core.ports import Observer
-from .core.relay import Relay
-from .core.signins import SignIns
-from .core.users import SignedIn
 from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
 from .listening import CannotStart, any_address, is_tls, listen, name_of, tcp_endpoint
 from .log import log_connection, log_refusal, observers, spawn
-from .pusher import codec
 from .pusher.counting import Counting
 from .pusher.session import Session
 from .pusher.surroundings import Surroundings
@@ -74,24 +68,13 @@ class RelayService(MultiService):
         if settings.log_connections:
             listeners.insert(0, log_connection)
         observe = observers(*listeners)
-        self.relay = Relay(
-            hub=Hub(),
-            bus=LocalBus(),
-            presence=LocalPresence(),
-            cache=Memory(time.monotonic, settings.max_cache_bytes),
-            wording=codec,
-            observer=observe,
-            tally=self.tally,
-        )
-        self.users = SignedIn(
-            reactor.callLater, lambda app, user: self.signins.gone_offline(app, user)
-        )
-        self.signins = SignIns(self.relay, self.users, self.connections, codec)
+        hall = assemble(settings, reactor, observe, self.tally, self.connections)
+        self.relay, self.users, self.signins = hall.relay, hall.users, hall.signins
         self._around = Surroundings(
             apps=self.apps,
             relay=self.relay,
             signins=self.signins,
-            counting=Counting(self.relay, reactor.callLater, observe),
+            counting=Counting(self.relay, reactor.callLater, observe, spawn),
             connections=self.connections,
             visitors=Visitors(
                 time.monotonic, settings.max_connections_per_ip, settings.connection_rate_per_ip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.task import Clock
 
-from tests.doubles import drive
+from tests.doubles import Notices, drive
 from wsrelay.cluster.local import LocalBus, LocalPresence
+from wsrelay.core.cache import Cached, Memory
 from wsrelay.core.frame import Frame
 from wsrelay.core.publication import Publication
 from wsrelay.core.roster import Departure, Member, RosterFull
@@ -28,16 +30,20 @@ def members(presence: LocalPresence, app_id: str = "a", name: str = "presence-ro
 
 
 def test_one_node_alone_never_waits_for_its_bus() -> None:
-    bus = LocalBus()
+    cache = Memory(Clock().seconds, most_bytes=100)
+    bus = LocalBus(cache)
     publication = Publication("a", "room", Frame(b"{}"))
     drive(bus.attend("a", "room"))
-    drive(bus.carry_surely(publication))
+    drive(bus.carry_surely([publication, Publication("a", "cache-room", Frame(b"[]"))], 60))
+    assert drive(cache.get("a", "room")) is None
+    assert drive(cache.get("a", "cache-room")) == Cached(b"[]", 60)
+    drive(bus.terminate("a", "42"))
     bus.carry(publication)
     bus.forget("a", "room")
 
 
 def test_users_join_and_leave_a_channel() -> None:
-    presence = LocalPresence()
+    presence = LocalPresence(Notices())
     assert join(presence, "1.1", ADA)
     assert join(presence, "2.2", BOB)
     assert not join(presence, "3.3", ADA)
@@ -48,7 +54,7 @@ def test_users_join_and_leave_a_channel() -> None:
 
 
 def test_channels_and_apps_have_rosters_of_their_own() -> None:
-    presence = LocalPresence()
+    presence = LocalPresence(Notices())
     join(presence, "1.1", ADA)
     assert members(presence, name="presence-hall") == []
     assert members(presence, app_id="b") == []
@@ -58,7 +64,7 @@ def test_channels_and_apps_have_rosters_of_their_own() -> None:
 
 
 def test_no_roster_is_kept_of_a_channel_that_nobody_is_in() -> None:
-    presence = LocalPresence()
+    presence = LocalPresence(Notices())
     join(presence, "1.1", ADA)
     leave(presence, "1.1")
     with pytest.raises(RosterFull):
@@ -68,7 +74,7 @@ def test_no_roster_is_kept_of_a_channel_that_nobody_is_in() -> None:
 
 
 def test_a_channel_that_is_full_stays_as_it_was() -> None:
-    presence = LocalPresence()
+    presence = LocalPresence(Notices())
     join(presence, "1.1", ADA, most=1)
     with pytest.raises(RosterFull):
         join(presence, "2.2", BOB, most=1)
@@ -77,7 +83,7 @@ def test_a_channel_that_is_full_stays_as_it_was() -> None:
 
 
 def test_leaving_a_channel_that_nobody_is_in_is_nothing() -> None:
-    presence = LocalPresence()
+    presence = LocalPresence(Notices())
     assert leave(presence, "1.1") == Departure(gone=None)
     join(presence, "1.1", ADA)
     assert leave(presence, "9.9") == Departure(gone=None)

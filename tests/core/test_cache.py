@@ -9,7 +9,7 @@ from wsrelay.core.cache import Cached, Memory
 
 
 def put(memory: Memory, channel: str, payload: bytes, seconds: float = 60) -> None:
-    drive(memory.put("a", channel, payload, seconds))
+    memory.put("a", channel, payload, seconds)
 
 
 def get(memory: Memory, channel: str, app_id: str = "a") -> Cached | None:

@@ -13,9 +13,8 @@ FRAME = Frame(b'{"event":"e"}')
 def test_the_first_subscriber_makes_the_channel_and_the_last_one_ends_it() -> None:
     hub = Hub()
     ada, bob = RecordingSubscriber("1.1"), RecordingSubscriber("2.2")
-    channel, is_first = hub.subscribe("a", "room", ada)
-    assert is_first
-    assert hub.subscribe("a", "room", bob) == (channel, False)
+    channel = hub.subscribe("a", "room", ada)
+    assert hub.subscribe("a", "room", bob) is channel
     assert not hub.unsubscribe("a", "room", "1.1")
     assert hub.channel("a", "room") is channel
     assert hub.unsubscribe("a", "room", "2.2")
@@ -38,8 +37,7 @@ def test_subscribing_twice_is_subscribing_once() -> None:
     hub = Hub()
     ada = RecordingSubscriber("1.1")
     hub.subscribe("a", "room", ada)
-    _, is_first = hub.subscribe("a", "room", ada)
-    assert not is_first
+    hub.subscribe("a", "room", ada)
     assert hub.subscription_count("a", "room") == 1
     assert hub.deliver(Publication("a", "room", FRAME)) == 1
     assert hub.unsubscribe("a", "room", "1.1")

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.doubles import Gate, Notices, RecordingBus, RecordingSubscriber, drive
-from wsrelay.cluster.local import LocalPresence
-from wsrelay.core.cache import Memory
+from wsrelay.cluster.local import LocalCensus, LocalPresence
+from wsrelay.core.cache import Cached, Memory
 from wsrelay.core.errors import PublishRefused
 from wsrelay.core.frame import Frame
 from wsrelay.core.hub import Hub
@@ -24,7 +24,7 @@ from wsrelay.core.notices import (
 )
 from wsrelay.core.publication import Publication
 from wsrelay.core.relay import Relay
-from wsrelay.core.roster import Arrival, Member, RosterFull
+from wsrelay.core.roster import Arrival, Departure, Member, RosterFull
 
 ADA, BOB = Member("ada", b'{"n":1}'), Member("bob", b'{"n":2}')
 FRAME = Frame(b'{"event":"e"}')
@@ -47,8 +47,14 @@ class GatedPresence(LocalPresence):
     """Joins stand at a gate first, as if another node had to be asked."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Notices())
         self.gate = Gate()
+        self.leaving: Gate | None = None
+
+    async def leave(self, app_id: str, channel: str, socket_id: str) -> Departure:
+        if self.leaving is not None:
+            await self.leaving.passage()
+        return await super().leave(app_id, channel, socket_id)
 
     async def join(
         self, app_id: str, channel: str, socket_id: str, member: Member, most: int
@@ -61,16 +67,18 @@ class Hall:
     """A relay, with everything around it in reach of the test."""
 
     def __init__(self, presence: LocalPresence | None = None) -> None:
-        self.hub, self.bus, self.notices, self.tally = Hub(), RecordingBus(), Notices(), Tally()
-        self.presence = presence or LocalPresence()
+        self.hub, self.notices, self.tally = Hub(), Notices(), Tally()
+        self.presence = presence or LocalPresence(self.notices)
         self.clock = Clock()
+        self.cache = Memory(self.clock.seconds, most_bytes=1000)
+        self.bus = RecordingBus(self.cache)
         self.relay = Relay(
             hub=self.hub,
             bus=self.bus,
             presence=self.presence,
-            cache=Memory(self.clock.seconds, most_bytes=1000),
+            census=LocalCensus(self.hub, self.notices),
+            cache=self.cache,
             wording=PlainWording(),
-            observer=self.notices,
             tally=self.tally,
         )
 
@@ -351,3 +359,84 @@ def test_nothing_is_remembered_of_joins_that_were_decided() -> None:
     presence.gate.open()
     assert outcomes[1].result is RosterFull
     assert hall.relay._joining == {}
+
+
+def test_who_comes_while_the_last_one_leaves_keeps_the_channel_occupied() -> None:
+    presence = GatedPresence()
+    hall = Hall(presence)
+    ada, bob = RecordingSubscriber("1.1"), RecordingSubscriber("2.2")
+    Deferred.fromCoroutine(hall.relay.subscribe("a", "presence-room", ada, ADA, 9))
+    presence.gate.open()
+    channel = hall.hub.channel("a", "presence-room")
+    assert channel is not None
+    presence.leaving = Gate()
+    leaving = Deferred.fromCoroutine(hall.relay.unsubscribe("a", channel, "1.1"))
+    Deferred.fromCoroutine(hall.relay.subscribe("a", "presence-room", bob, BOB, 9))
+    presence.gate.open()
+    presence.leaving.open()
+    assert leaving.called
+    assert hall.notices.of(ChannelVacated) == []
+
+
+class AskedCache(Memory):
+    """A cache behind a gate."""
+
+    gate: Gate
+
+    async def get(self, app_id: str, channel: str) -> Cached | None:
+        remembered = await super().get(app_id, channel)
+        await self.gate.passage()
+        if self.is_broken:
+            raise OSError("lost")
+        return remembered
+
+    is_broken = False
+
+
+def asked(hall: Hall) -> AskedCache:
+    cache = AskedCache(hall.clock.seconds, most_bytes=1000)
+    cache.gate = Gate()
+    hall.relay.cache = hall.bus.cache = cache
+    return cache
+
+
+def test_what_is_said_while_a_cache_channel_is_asked_is_not_lost(hall: Hall) -> None:
+    cache, ada = asked(hall), RecordingSubscriber("1.1")
+    joining = Deferred.fromCoroutine(hall.relay.subscribe("a", "cache-room", ada))
+    said = Publication("a", "cache-room", FRAME)
+    drive(hall.relay.publish_surely([said], 60))
+    cache.gate.open()
+    joined = joining.result
+    assert (joined.cached, joined.meanwhile) == (None, (FRAME,))
+    assert ada.frames == []
+    hall.relay.publish(said)
+    assert ada.frames == [FRAME]
+
+
+def test_what_a_cache_channel_remembers_comes_at_its_place_and_once(hall: Hall) -> None:
+    cache, ada = asked(hall), RecordingSubscriber("1.1")
+    old, new = Frame(b'{"event":"old"}'), Frame(b'{"event":"new"}')
+    drive(hall.relay.publish_surely([Publication("a", "cache-room", old)], 60))
+    joining = Deferred.fromCoroutine(hall.relay.subscribe("a", "cache-room", ada))
+    hall.relay.publish(Publication("a", "cache-room", new))
+    cache.gate.open()
+    assert (joining.result.cached, joining.result.meanwhile) == (old.payload, (new,))
+    again = Deferred.fromCoroutine(
+        hall.relay.subscribe("a", "cache-room", RecordingSubscriber("2.2"))
+    )
+    hall.relay.publish(Publication("a", "cache-room", Frame(old.payload)))
+    cache.gate.open()
+    assert again.result.cached is None
+    assert [frame.payload for frame in again.result.meanwhile] == [old.payload]
+
+
+def test_a_cache_that_fails_leaves_no_subscriber_behind(hall: Hall) -> None:
+    cache = asked(hall)
+    cache.is_broken = True
+    joining = Deferred.fromCoroutine(
+        hall.relay.subscribe("a", "cache-room", RecordingSubscriber("1.1"))
+    ).addErrback(lambda failure: failure.check(OSError))
+    cache.gate.open()
+    assert joining.result is OSError
+    assert len(hall.hub) == 0
+    assert hall.bus.wanted == set()

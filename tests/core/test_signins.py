@@ -110,7 +110,7 @@ def test_an_app_ends_the_connections_that_signed_in_as_a_user_and_no_others(
     tabs = [signed_in(relayed, "42"), signed_in(relayed, "42")]
     other, member = signed_in(relayed, "43"), relayed.connect()
     member.join("presence-room", "42")
-    relayed.signins.terminate(APP.id, "42")
+    drive(relayed.signins.terminate(APP.id, "42"))
     assert [tab.closed for tab in tabs] == [Code.UNAUTHORIZED] * 2
     assert other.closed is member.closed is None
     assert tabs[0].heard() == [error(4009, "the app has ended this user's connections")]
@@ -125,7 +125,7 @@ def test_who_unsubscribes_from_his_own_channel_can_still_be_reached_and_ended(
     client.heard()
     relayed.publish("#server-to-user-42")
     assert client.heard() == [told("#server-to-user-42")]
-    relayed.signins.terminate(APP.id, "42")
+    drive(relayed.signins.terminate(APP.id, "42"))
     assert client.closed is Code.UNAUTHORIZED
     client.vanish()
     relayed.clock.advance(GRACE)
@@ -135,7 +135,7 @@ def test_who_unsubscribes_from_his_own_channel_can_still_be_reached_and_ended(
 def test_a_connection_that_is_gone_already_is_not_ended_again(relayed: Relayed) -> None:
     client = signed_in(relayed, "42")
     relayed.connections.remove(APP.id, client.socket_id)
-    relayed.signins.terminate(APP.id, "42")
+    drive(relayed.signins.terminate(APP.id, "42"))
     assert client.closed is None
 
 
@@ -146,8 +146,8 @@ def test_signing_out_without_having_signed_in_is_nothing(relayed: Relayed) -> No
 
 def test_ending_a_user_who_is_not_here_ends_nobody(relayed: Relayed) -> None:
     client = signed_in(relayed, "42")
-    relayed.signins.terminate(APP.id, "43")
-    relayed.signins.terminate("another app", "42")
+    drive(relayed.signins.terminate(APP.id, "43"))
+    drive(relayed.signins.terminate("another app", "42"))
     assert client.closed is None
 
 

@@ -9,13 +9,14 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from tests.doubles import APP, Gate, Heard, Notices, RecordingBus, RecordingDoor, Tasks, drive
-from wsrelay.cluster.local import LocalPresence
+from wsrelay.cluster.local import LocalCensus, LocalPresence
 from wsrelay.core.apps import App, Apps
 from wsrelay.core.cache import Memory
 from wsrelay.core.connections import Connections
 from wsrelay.core.errors import Code
 from wsrelay.core.hub import Hub
 from wsrelay.core.notices import Tally
+from wsrelay.core.ports import Observer
 from wsrelay.core.relay import Relay
 from wsrelay.core.roster import Arrival, Departure, Member
 from wsrelay.core.signins import SignIns
@@ -33,8 +34,8 @@ from wsrelay.pusher.surroundings import Surroundings
 class SlowPresence(LocalPresence):
     """Presence that asks elsewhere: joins and leaves stand at gates while the test wants it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, observer: Observer) -> None:
+        super().__init__(observer)
         self.join_gate: Gate | None = None
         self.leave_gate: Gate | None = None
         self.members_gate: Gate | None = None
@@ -64,28 +65,30 @@ class Relayed:
         self.app = apps[0] if apps else APP
         self.clock = Clock()
         self.clock.advance(1000)
-        self.hub, self.bus, self.presence = Hub(), RecordingBus(), SlowPresence()
         self.notices, self.tally, self.tasks = Notices(), Tally(), Tasks()
+        self.hub, self.presence = Hub(), SlowPresence(self.notices)
+        cache = Memory(self.clock.seconds, most_bytes=100_000)
+        self.bus = RecordingBus(cache)
         self.connections = Connections()
         self.visitors = Visitors(self.clock.seconds) if visitors is None else visitors
         self.relay = Relay(
             hub=self.hub,
             bus=self.bus,
             presence=self.presence,
-            cache=Memory(self.clock.seconds, most_bytes=100_000),
+            census=LocalCensus(self.hub, self.notices),
+            cache=cache,
             wording=codec,
-            observer=self.notices,
             tally=self.tally,
         )
         self.users = SignedIn(
             self.clock.callLater, lambda app_id, user_id: signins.gone_offline(app_id, user_id)
         )
-        signins = self.signins = SignIns(self.relay, self.users, self.connections, codec)
+        signins = self.signins = SignIns(self.relay, self.bus, self.users, self.connections, codec)
         self.around = Surroundings(
             apps=Apps(apps or [APP]),
             relay=self.relay,
             signins=signins,
-            counting=Counting(self.relay, self.clock.callLater, self.notices),
+            counting=Counting(self.relay, self.clock.callLater, self.notices, self.tasks),
             connections=self.connections,
             visitors=self.visitors,
             observer=self.notices,

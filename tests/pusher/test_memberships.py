@@ -21,6 +21,7 @@ from tests.pusher.relayed import (
     succeeded,
     told,
 )
+from wsrelay.core.channel import Channel
 from wsrelay.core.notices import (
     CacheMissed,
     ChannelOccupied,
@@ -483,3 +484,44 @@ def test_where_there_are_both_channel_data_counts(relayed: Relayed) -> None:
     client.heard()
     client.subscribe(ROOM, channel_data("43"))
     assert client.heard() == [snapshot(ROOM, **{"43": None})]
+
+
+def test_a_fault_of_ours_during_a_join_is_answered_and_the_connection_stays_usable(
+    relayed: Relayed,
+) -> None:
+    client = relayed.connect()
+
+    async def fails(*_: object) -> None:
+        raise OSError("lost")
+
+    attend, relayed.bus.attend = relayed.bus.attend, fails  # type: ignore[assignment]
+    client.subscribe("room")
+    (refused,) = client.heard()
+    assert (refused["event"], refused["channel"]) == ("pusher:subscription_error", "room")
+    assert refused["data"]["status"] == 500
+    assert "lost" not in refused["data"]["error"]
+    assert [failure.type for failure in relayed.tasks.failures] == [OSError]
+    relayed.tasks.failures.clear()
+    relayed.bus.attend = attend  # type: ignore[method-assign]
+    client.subscribe("room")
+    (succeeded,) = client.heard()
+    assert succeeded["event"] == "pusher_internal:subscription_succeeded"
+
+
+def test_a_channel_that_cannot_be_left_does_not_keep_the_others(relayed: Relayed) -> None:
+    client = relayed.connect()
+    for name in ("first", "second", "third"):
+        client.subscribe(name)
+    client.heard()
+    unsubscribe = relayed.relay.unsubscribe
+
+    async def fails_once(app_id: str, channel: Channel, socket_id: str) -> None:
+        await unsubscribe(app_id, channel, socket_id)
+        if channel.name == "third":
+            raise OSError("lost")
+
+    relayed.relay.unsubscribe = fails_once  # type: ignore[method-assign]
+    client.vanish()
+    assert [failure.type for failure in relayed.tasks.failures] == [OSError]
+    relayed.tasks.failures.clear()
+    relayed.assert_empty()

@@ -280,7 +280,9 @@ def test_a_fault_of_ours_ends_one_join_and_not_the_conversation(
     gate.open()
     assert [failure.type for failure in relayed.tasks.failures] == [OSError]
     relayed.tasks.failures.clear()
-    assert client.heard() == [PONG]
+    refused, pong = client.heard()
+    assert (refused["event"], refused["data"]["status"]) == ("pusher:subscription_error", 500)
+    assert pong == PONG
     assert client.door.is_reading
     client.vanish()
     relayed.assert_empty()

@@ -27,7 +27,7 @@ class Memory:
         #: In order of storing: (app, channel) -> (payload, the time it ends).
         self._events: dict[tuple[str, str], tuple[bytes, float]] = {}
 
-    async def put(self, app_id: str, channel: str, payload: bytes, seconds: float) -> None:
+    def put(self, app_id: str, channel: str, payload: bytes, seconds: float) -> None:
         """Remember an event in place of the last one."""
         self._forget((app_id, channel))
         self._events[app_id, channel] = (payload, self._clock() + seconds)

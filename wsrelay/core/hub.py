@@ -19,15 +19,14 @@ class Hub:
     def __init__(self) -> None:
         self._apps: dict[str, dict[str, Channel]] = {}
 
-    def subscribe(self, app_id: str, name: str, subscriber: Subscriber) -> tuple[Channel, bool]:
-        """Add a subscriber; return the channel, and whether it was not there before."""
+    def subscribe(self, app_id: str, name: str, subscriber: Subscriber) -> Channel:
+        """Add a subscriber; return the channel."""
         channels = self._apps.setdefault(app_id, {})
         channel = channels.get(name)
-        is_first = channel is None
         if channel is None:
             channel = channels[name] = Channel(name)
         channel.subscribers[subscriber.socket_id] = subscriber
-        return channel, is_first
+        return channel
 
     def unsubscribe(self, app_id: str, name: str, socket_id: str) -> bool:
         """Take a subscriber away; return whether he was the channel's last one here."""

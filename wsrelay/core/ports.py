@@ -44,8 +44,11 @@ class Bus(Protocol):
     def carry(self, publication: Publication) -> None:
         """Carry it if that is possible now; nobody waits for the outcome."""
 
-    async def carry_surely(self, publication: Publication) -> None:
-        """Return once the publication is on its way; raise ``PublishRefused`` (503) if not."""
+    async def carry_surely(self, publications: Sequence[Publication], cache_seconds: float) -> None:
+        """Return once all of them are on their way, and cache channels remember theirs.
+
+        Raises ``PublishRefused`` (503) if that can't be, and then none of them went.
+        """
 
     async def attend(self, app_id: str, channel: str) -> None:
         """This node wants the channel from now on."""
@@ -53,9 +56,24 @@ class Bus(Protocol):
     def forget(self, app_id: str, channel: str) -> None:
         """Nobody on this node is subscribed to the channel any more."""
 
+    async def terminate(self, app_id: str, user_id: str) -> None:
+        """Have the other nodes end a user's connections; raise ``PublishRefused`` (503)."""
+
+
+class Census(Protocol):
+    """How many are subscribed to which channel, over all nodes; sees to the notices of it."""
+
+    def changed(self, app_id: str, channel: str) -> None:
+        """Somebody came to the channel on this node, or left it."""
+
+    async def subscription_count(self, app_id: str, channel: str) -> int: ...
+
+    async def occupied_channels(self, app_id: str, prefix: str) -> list[str]:
+        """Listed channels whose name starts with ``prefix`` and that have a subscriber."""
+
 
 class Presence(Protocol):
-    """Who is in which presence channel, over all nodes."""
+    """Who is in which presence channel, over all nodes; sees to the notices of it."""
 
     async def join(
         self, app_id: str, channel: str, socket_id: str, member: Member, most: int
@@ -81,9 +99,7 @@ class Users(Protocol):
 
 
 class Cache(Protocol):
-    """What cache channels remember, over all nodes."""
-
-    async def put(self, app_id: str, channel: str, payload: bytes, seconds: float) -> None: ...
+    """What cache channels remember, over all nodes. The bus fills it: see ``carry_surely``."""
 
     async def get(self, app_id: str, channel: str) -> Cached | None: ...
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .anteroom import Anteroom
 from .channel import Channel
+from .frame import Frame
 from .hub import Hub
 from .names import kind_of
-from .notices import (
-    ChannelOccupied,
-    ChannelVacated,
-    MemberAdded,
-    MemberRemoved,
-    Tally,
-)
-from .ports import Bus, Cache, Observer, Presence, Subscriber, Wording
+from .notices import Tally
+from .ports import Bus, Cache, Census, Presence, Subscriber, Wording
 from .publication import Publication
 from .roster import Member
 
@@ -28,6 +24,8 @@ class Joined:
     members: tuple[Member, ...] = ()
     #: On a cache channel, the event it remembers; ``None`` when it has none.
     cached: bytes | None = None
+    #: What was said in the channel while it was asked for what it remembers. To be sent next.
+    meanwhile: tuple[Frame, ...] = ()
 
 
 class Relay:
@@ -43,18 +41,18 @@ class Relay:
         hub: Hub,
         bus: Bus,
         presence: Presence,
+        census: Census,
         cache: Cache,
         wording: Wording,
-        observer: Observer,
         tally: Tally,
     ) -> None:
         self.hub = hub
         self.presence = presence
+        self.census = census
         self.cache = cache
         self.tally = tally
         self._bus = bus
         self._wording = wording
-        self._observe = observer
         #: By app and channel, how many subscriptions are on their way: while one is, the
         #: channel stays wanted from the bus, whoever else leaves or fails meanwhile.
         self._joining: dict[tuple[str, str], int] = {}
@@ -62,7 +60,7 @@ class Relay:
     def publish(self, publication: Publication) -> None:
         """Deliver here, carry to other nodes if possible; nobody waits for the outcome."""
         self._bus.carry(publication)
-        self._deliver(publication)
+        self.deliver(publication)
 
     async def publish_surely(
         self, publications: Sequence[Publication], cache_seconds: float
@@ -72,19 +70,12 @@ class Relay:
         Cache channels remember their event for ``cache_seconds``. Raises ``PublishRefused``
         (503) when the other nodes can't be reached.
         """
+        await self._bus.carry_surely(publications, cache_seconds)
         for publication in publications:
-            await self._bus.carry_surely(publication)
-        for publication in publications:
-            if kind_of(publication.channel).is_cached:
-                await self.cache.put(
-                    publication.app_id,
-                    publication.channel,
-                    publication.frame.payload,
-                    cache_seconds,
-                )
-            self._deliver(publication)
+            self.deliver(publication)
 
-    def _deliver(self, publication: Publication) -> None:
+    def deliver(self, publication: Publication) -> None:
+        """Hand a publication, of this node or of another, to this node's subscribers."""
         tally = self.tally
         tally.publications += 1
         tally.deliveries += self.hub.deliver(publication)
@@ -104,30 +95,24 @@ class Relay:
         """
         wanted = (app_id, name)
         self._joining[wanted] = self._joining.get(wanted, 0) + 1
-        arrival = cached = None
+        arrival = None
         try:
             if self.hub.channel(app_id, name) is None:
                 await self._bus.attend(app_id, name)
-            if kind_of(name).is_cached:
-                cached = await self.cache.get(app_id, name)
             if member is not None:
                 arrival = await self.presence.join(
                     app_id, name, subscriber.socket_id, member, most_members
                 )
             # No wait from here on: the snapshot and what is delivered next must join without gap.
-            channel, is_first = self.hub.subscribe(app_id, name, subscriber)
+            anteroom = Anteroom(subscriber) if kind_of(name).is_cached else None
+            channel = self.hub.subscribe(app_id, name, anteroom or subscriber)
         finally:
             self._joining[wanted] -= 1
             if not self._joining[wanted]:
                 del self._joining[wanted]
             self._forget_if_unwanted(app_id, name)
-        payload = cached.payload if cached is not None else None
-        if is_first and channel.kind.is_listed:
-            self._observe(ChannelOccupied(app_id, name))
-        if arrival is None or member is None:
-            return Joined(channel, cached=payload)
-        if arrival.is_new_user:
-            self._observe(MemberAdded(app_id, name, member.user_id))
+        self.census.changed(app_id, name)
+        if member is not None and arrival is not None and arrival.is_new_user:
             self.publish(
                 Publication(
                     app_id,
@@ -136,37 +121,49 @@ class Relay:
                     excluded_socket_id=subscriber.socket_id,
                 )
             )
-        return Joined(channel, arrival.members, payload)
+        members = arrival.members if arrival is not None else ()
+        if anteroom is None:
+            return Joined(channel, members)
+        return await self._remembering(app_id, Joined(channel, members), anteroom)
+
+    async def _remembering(self, app_id: str, joined: Joined, anteroom: Anteroom) -> Joined:
+        """Ask what a cache channel remembers, while what it says waits in the anteroom."""
+        channel, subscriber = joined.channel, anteroom.subscriber
+        try:
+            cached = await self.cache.get(app_id, channel.name)
+        except BaseException:
+            await self.unsubscribe(app_id, channel, subscriber.socket_id)
+            raise
+        payload = cached.payload if cached is not None else None
+        meanwhile = tuple(anteroom.frames)
+        if any(frame.payload == payload for frame in meanwhile):
+            payload = None  # it comes at its place in the row
+        channel.subscribers[subscriber.socket_id] = subscriber
+        return Joined(channel, joined.members, payload, meanwhile)
 
     async def unsubscribe(self, app_id: str, channel: Channel, socket_id: str) -> None:
         """Take a subscriber away; the others hear of a user whose last connection it was."""
         name = channel.name
-        is_last = self.hub.unsubscribe(app_id, name, socket_id)
-        if is_last:
+        if self.hub.unsubscribe(app_id, name, socket_id):
             self._forget_if_unwanted(app_id, name)
-        if channel.kind.has_presence:
-            departure = await self.presence.leave(app_id, name, socket_id)
-            if departure.gone is not None:
-                self._observe(MemberRemoved(app_id, name, departure.gone))
-                self.publish(
-                    Publication(app_id, name, self._wording.member_removed(name, departure.gone))
-                )
-        if is_last and channel.kind.is_listed:
-            self._observe(ChannelVacated(app_id, name))
+        try:
+            if channel.kind.has_presence:
+                departure = await self.presence.leave(app_id, name, socket_id)
+                if departure.gone is not None:
+                    frame = self._wording.member_removed(name, departure.gone)
+                    self.publish(Publication(app_id, name, frame))
+        finally:
+            self.census.changed(app_id, name)
 
     # -- asking ------------------------------------------------------------------------
 
     async def subscription_count(self, app_id: str, name: str) -> int:
         """How many connections are subscribed to a channel."""
-        return self.hub.subscription_count(app_id, name)
+        return await self.census.subscription_count(app_id, name)
 
     async def occupied_channels(self, app_id: str, prefix: str) -> list[str]:
         """The names of the channels that somebody is subscribed to."""
-        return [
-            channel.name
-            for channel in self.hub.channels(app_id)
-            if channel.kind.is_listed and channel.name.startswith(prefix)
-        ]
+        return await self.census.occupied_channels(app_id, prefix)
 
     def _forget_if_unwanted(self, app_id: str, name: str) -> None:
         if self.hub.channel(app_id, name) is None and (app_id, name) not in self._joining:

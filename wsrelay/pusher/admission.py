@@ -33,7 +33,7 @@ def enter(around: Surroundings, hello: Hello, address: str) -> App:
         raise ConnectionRefused(Code.OVER_CAPACITY, "the server is stopping")
     around.visitors.arrive(address)
     app = around.apps.with_key(hello.key)
-    count = around.connections.count(app.id) if app is not None else 0
+    count = around.connections.count_everywhere(app.id) if app is not None else 0
     try:
         return admit(around.apps, hello, count)
     except ConnectionRefused:

@@ -8,6 +8,7 @@ from ..core.errors import SubscriptionRefused
 from ..core.frame import Frame
 from ..core.notices import CacheMissed
 from ..core.ports import Door
+from ..core.relay import Joined
 from ..core.roster import RosterFull
 from . import codec
 from .messages import Subscribe, User
@@ -51,6 +52,11 @@ class Memberships:
                 await self._join(asked, user)
         except SubscriptionRefused as refused:
             self._tell_refused(refused)
+        except Exception:
+            self._tell_refused(
+                SubscriptionRefused(asked.channel, 500, "ServerError", "internal error; try again")
+            )
+            raise
 
     async def _join(self, asked: Subscribe, user: User | None) -> None:
         app, name, around = self._app, asked.channel, self._around
@@ -84,16 +90,18 @@ class Memberships:
             self._user_ids[name] = member.user_id
             self._door.send(codec.presence_subscription_succeeded(name, joined.members))
         if channel.kind.is_cached:
-            self._replay(channel, joined.cached)
+            self._replay(channel, joined)
         around.counting.changed(app, channel)
 
-    def _replay(self, channel: Channel, cached: bytes | None) -> None:
+    def _replay(self, channel: Channel, joined: Joined) -> None:
         """What a cache channel remembers comes first, or word that it remembers nothing."""
-        if cached is not None:
-            self._door.send(Frame(cached))
-            return
-        self._door.send(codec.cache_miss(channel.name))
-        self._around.observer(CacheMissed(self._app.id, channel.name))
+        if joined.cached is not None:
+            self._door.send(Frame(joined.cached))
+        elif not joined.meanwhile:
+            self._door.send(codec.cache_miss(channel.name))
+            self._around.observer(CacheMissed(self._app.id, channel.name))
+        for frame in joined.meanwhile:
+            self._door.send(frame)
 
     async def _confirm(self, channel: Channel) -> None:
         """A second subscribe is answered like the first; nobody else hears of it."""
@@ -123,10 +131,11 @@ class Memberships:
             self._user_ids.pop(name, None)
         await self._leave(channel)
 
-    async def leave_all(self) -> None:
+    def leave_all(self) -> None:
+        """Leave every channel, none waiting for another: what goes wrong in one stays there."""
         while self._channels:
             _, channel = self._channels.popitem()
-            await self._leave(channel)
+            self._around.spawn(self._leave(channel))
 
     async def _leave(self, channel: Channel) -> None:
         if channel.kind.is_for_one_user:  # held by the sign-in, and left when that ends

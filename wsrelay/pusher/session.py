@@ -158,7 +158,7 @@ class Session:
             around.spawn(self._leave())
 
     async def _leave(self) -> None:
-        await self._memberships.leave_all()
+        self._memberships.leave_all()
         user, self._user = self._user, None
         if user is not None:
             await self._around.signins.sign_out(

@@ -42,6 +42,9 @@ UPGRADE = refusal(
     (("Upgrade", "websocket"), ("Connection", "Upgrade")),
 )
 
+#: With 503. Seconds.
+RETRY_SOON = (("Retry-After", "1"),)
+
 #: What anybody may GET.
 OPEN = {"": OK, "/": OK, "/up": HEALTH}
 
@@ -59,7 +62,8 @@ class Api:
         try:
             return await self._route(request)
         except PublishRefused as refused:
-            return refusal(refused.status, refused.message)
+            headers = RETRY_SOON if refused.status == 503 else ()
+            return refusal(refused.status, refused.message, headers)
         except Exception:
             _log.failure("{method} {path} failed", method=request.method, path=request.path)
             return refusal(500, "internal error; the server's log says more")

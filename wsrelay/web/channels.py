@@ -78,7 +78,7 @@ async def list_users(desk: Desk, app: App, request: Request, name: str) -> Answe
 
 async def count_connections(desk: Desk, app: App, request: Request, _: str) -> Answer:
     """How many connections the app has."""
-    return answer({"connections": desk.connections.count(app.id)})
+    return answer({"connections": desk.connections.count_everywhere(app.id)})
 
 
 def _refuse_bad_name(app: App, name: str) -> None:

@@ -8,6 +8,9 @@ from .exchange import EMPTY, Answer, Request
 
 
 async def terminate(desk: Desk, app: App, request: Request, user_id: str) -> Answer:
-    """Close every connection that signed in as the user; there may be none."""
-    desk.signins.terminate(app.id, user_id)
+    """Close every connection that signed in as the user; there may be none.
+
+    Raises ``PublishRefused`` (503) when other nodes can't be told.
+    """
+    await desk.signins.terminate(app.id, user_id)
     return EMPTY
