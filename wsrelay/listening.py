@@ -56,7 +56,7 @@ def listen(
             is_adopted = _adopt(endpoint)
         except Exception as error:  # whatever the parser of that kind of endpoint raises
             raise CannotStart(
-                f"--listen {description}: not an endpoint Twisted knows ({error})"
+                f"--listen {description}: {_why_not(description, error)}"
             ) from error
         outcome: list[IListeningPort | Failure] = []
         endpoint.listen(factory).addBoth(outcome.append)
@@ -73,6 +73,13 @@ def listen(
             _inherited.add(port)
         ports.append(port)
     return ports
+
+
+def _why_not(description: str, error: Exception) -> str:
+    if description.startswith("systemd:") and isinstance(error, LookupError):
+        # Twisted (26.10) takes none where there are no names, as with systemd-socket-activate.
+        return "no such socket was inherited, with a name (LISTEN_FDS, LISTEN_FDNAMES)"
+    return f"not an endpoint Twisted knows ({error})"
 
 
 def _adopt(endpoint: object) -> bool:

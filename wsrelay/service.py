@@ -26,6 +26,7 @@ from .core.signins import SignIns
 from .core.users import SignedIn
 from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
+from .inheriting import inherited
 from .listening import CannotStart, any_address, is_tls, listen, name_of, tcp_endpoint
 from .log import log_notice, observers, spawn
 from .notify import Notify
@@ -208,7 +209,8 @@ class RelayService(MultiService):
     def _doors(self) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
         settings = self._settings
         if settings.listen or has_plain_port(settings):
-            yield self._endpoints(settings.listen, settings.host, settings.port), self._front_door
+            listen = settings.listen or inherited(self._reactor, settings)
+            yield self._endpoints(listen, settings.host, settings.port), self._front_door
         for door in self.certificates.doors:
             tls = door.settings
             yield (
