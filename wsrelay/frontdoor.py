@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
+from .callers import Callers
 from .takeover import take_over
 
 #: A head longer than this is not a browser's. Bytes.
@@ -30,6 +31,7 @@ class FrontDoor(Protocol):
         self._deadline = self.factory.reactor.callLater(
             self.factory.handshake_timeout, self.transport.abortConnection
         )
+        self.factory.callers.add(self)
 
     def dataReceived(self, data: bytes) -> None:
         data = self._read = self._read + data
@@ -48,10 +50,19 @@ class FrontDoor(Protocol):
     def _hand_over(self, factory: IProtocolFactory) -> None:
         self._deadline.cancel()
         take_over(factory, self.transport, self._read)
+        self.factory.callers.discard(self)
 
     def connectionLost(self, reason: object = None) -> None:
+        self.factory.callers.discard(self)
         if self._deadline.active():
             self._deadline.cancel()
+
+    @property
+    def is_asking(self) -> bool:
+        return bool(self._read)
+
+    def hang_up(self) -> None:
+        self.transport.loseConnection()
 
 
 class FrontDoorFactory(Factory):
@@ -65,6 +76,7 @@ class FrontDoorFactory(Factory):
         websocket: IProtocolFactory,
         web: IProtocolFactory,
         *,
+        callers: Callers | None = None,
         path_prefix: str,
         echo_path: str = "",
         handshake_timeout: float,
@@ -72,6 +84,7 @@ class FrontDoorFactory(Factory):
         self.reactor = reactor
         self.websocket = websocket
         self.web = web
+        self.callers = Callers() if callers is None else callers
         paths = [f"{path_prefix}/app/"]
         if echo_path:
             paths.append(f"{path_prefix}{echo_path}")

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Sequence
 from functools import partial
+from weakref import WeakSet
 
-from twisted.internet import tcp
+from twisted.internet import tcp, unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.endpoints import (
+    AdoptedStreamServerEndpoint,
+    quoteStringArgument,
+    serverFromString,
+)
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from .sharing import SharedPort
 from .transport import EagerServer, Wave
 
 BACKLOG = 4096
+
+_inherited: WeakSet[object] = WeakSet()
 
 
 class CannotStart(SystemExit, Exception):
@@ -44,10 +53,9 @@ def listen(
     for description in descriptions:
         try:
             endpoint = serverFromString(reactor, description)
+            is_adopted = _adopt(endpoint)
         except Exception as error:  # whatever the parser of that kind of endpoint raises
-            raise CannotStart(
-                f"--listen {description}: not an endpoint Twisted knows ({error})"
-            ) from error
+            raise CannotStart(f"--listen {description}: {_why_not(description, error)}") from error
         outcome: list[IListeningPort | Failure] = []
         endpoint.listen(factory).addBoth(outcome.append)
         port = outcome[0]
@@ -57,10 +65,42 @@ def listen(
             for opened in ports:
                 opened.stopListening()
             raise _explained(description, port)
-        if type(port) is tcp.Port:
-            port.transport = transport  # type: ignore[assignment]
+        if type(port) in (tcp.Port, SharedPort):
+            port.transport = transport  # type: ignore[attr-defined]
+        if is_adopted:
+            _inherited.add(port)
         ports.append(port)
     return ports
+
+
+def _why_not(description: str, error: Exception) -> str:
+    if description.startswith("systemd:") and isinstance(error, LookupError):
+        # Twisted (26.10) takes none where there are no names, as with systemd-socket-activate.
+        return "no such socket was inherited, with a name (LISTEN_FDS, LISTEN_FDNAMES)"
+    return f"not an endpoint Twisted knows ({error})"
+
+
+def _adopt(endpoint: object) -> bool:
+    """Whether it is a socket that the service manager made (``systemd:``)."""
+    if not isinstance(endpoint, AdoptedStreamServerEndpoint):
+        return False
+    with socket.socket(fileno=os.dup(endpoint.fileno)) as inherited:
+        # ListenStream=6001 makes an IPv6 socket, and Twisted (26.10), told domain=INET, fails at
+        # each connection: the socket itself knows better.
+        endpoint.addressFamily = inherited.family
+    return True
+
+
+def is_inherited(port: object) -> bool:
+    """Whether the listening socket is the service manager's, and outlives this process."""
+    return port in _inherited
+
+
+def leave(port: IListeningPort) -> object:
+    """Listen no more. An inherited socket stays as it is, with all that waits in its queue."""
+    if is_inherited(port) and isinstance(port, unix.Port):
+        port._bindPath = b"\0"  # Twisted (26.10) removes the file, though the socket lives on
+    return port.stopListening()
 
 
 def _is_missing_ipv6(failure: Failure) -> bool:

@@ -7,25 +7,30 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from .assembling import assemble
+from .callers import Callers
 from .config.settings import Settings, has_plain_port, is_development, tls_listeners
 from .core.apps import Apps
 from .core.connections import Connections
-from .core.errors import Code
 from .core.notices import Tally
 from .core.ports import Observer
+from .core.readiness import Readiness
 from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
+from .inheriting import inherited
 from .listening import CannotStart, any_address, is_tls, listen, name_of, tcp_endpoint
 from .log import log_connection, log_refusal, observers, spawn
+from .notify import Notify
 from .pusher.counting import Counting
 from .pusher.session import Session
 from .pusher.surroundings import Surroundings
+from .sharing import SharingReactor
+from .stopping import CLOSE_TIMEOUT, Stopping
 from .takeover import take_over
 from .tls.certificates import Certificates
 from .transport import Wave, wave_on
@@ -42,10 +47,6 @@ _log = Logger(namespace="wsrelay")
 
 #: What a message holds besides an event's data: event, channel, auth, channel_data. Bytes.
 ROOM_AROUND_DATA = 16 * 1024
-#: Seconds that clients have to answer a close frame.
-CLOSE_TIMEOUT = 5.0
-#: Seconds that webhooks have for what is still to be told when the relay stops.
-MESSENGER_TIMEOUT = 5.0
 
 
 class RelayService(MultiService):
@@ -60,6 +61,7 @@ class RelayService(MultiService):
         self._ports: list[IListeningPort] = []
         self._wave: Wave | None = None
         self.certificates = Certificates(tls_listeners(settings), reactor, time.time)
+        self.readiness = Readiness()
         self.tally = Tally()
         self.connections = Connections()
         self.apps = Apps(settings.apps)
@@ -95,6 +97,7 @@ class RelayService(MultiService):
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
         )
+        callers = Callers()
         desk = Desk(self.apps, self.relay, self.signins, self.connections, Quotas(time.monotonic))
         api = Api(desk, time.time, settings.path_prefix)
         site = RelaySite(
@@ -104,6 +107,7 @@ class RelayService(MultiService):
             path_prefix=settings.path_prefix,
             max_body_bytes=settings.max_body_bytes,
             cors_origins=settings.cors_origins,
+            callers=callers,
         )
         self._front_door = FrontDoorFactory(
             reactor,
@@ -114,6 +118,19 @@ class RelayService(MultiService):
             path_prefix=settings.path_prefix,
             echo_path=settings.echo_path,
             handshake_timeout=settings.handshake_timeout,
+            callers=callers,
+        )
+        self.notify = Notify(reactor, self._status)
+        self.stopping = Stopping(
+            reactor,
+            readiness=self.readiness,
+            notify=self.notify,
+            connections=self.connections,
+            callers=callers,
+            sweep=self.websocket.sweep,
+            messenger=self.messenger,
+            drain=settings.drain,
+            said=settings.successor,
         )
 
     def _messenger(self) -> Messenger:
@@ -152,9 +169,10 @@ class RelayService(MultiService):
         if self._ports:
             return
         self._wave = wave_on(self._reactor)
+        reactor = SharingReactor(self._reactor) if self._settings.reuse_port else self._reactor
         try:
             for endpoints, factory in self._doors():
-                self._ports += listen(self._reactor, endpoints, factory, self._wave)
+                self._ports += listen(reactor, endpoints, factory, self._wave)
         except CannotStart:
             for port in self._ports:
                 port.stopListening()
@@ -169,11 +187,17 @@ class RelayService(MultiService):
         _log.info("Listening on {names} for {apps}", names=names, apps=self._describe_apps())
         if is_development(self._settings):
             _log.warn("{advice}", advice=development_advice(self._ports))
+        self.notify.started()
+
+    def _status(self) -> str:
+        """As the service manager shows it."""
+        return f"{len(self.connections)} connections, {len(self.relay.hub)} channels"
 
     def _doors(self) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
         settings = self._settings
         if settings.listen or has_plain_port(settings):
-            yield self._endpoints(settings.listen, settings.host, settings.port), self._front_door
+            listen = settings.listen or inherited(self._reactor, settings)
+            yield self._endpoints(listen, settings.host, settings.port), self._front_door
         for door in self.certificates.doors:
             tls = door.settings
             yield (
@@ -197,38 +221,30 @@ class RelayService(MultiService):
 
     def reload(self) -> None:
         """Take up what has changed in the certificates' files. Nobody's connection is touched."""
+        self.notify.reloading()
         self.certificates.reload()
+        self.notify.reloaded()
 
     # -- stopping ------------------------------------------------------------------------
 
     def stopService(self) -> Deferred[Any]:
-        """Stop listening, then close the clients; they come back after a second (4100)."""
-        closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
-        self._ports = []
-        self.websocket.sweep.stop()
+        """Stop in the order that ``stopping`` knows."""
+        ports, self._ports = self._ports, []
         self.certificates.stop()
-        self.connections.is_closing = True
-        for session in list(self.connections):
-            session.close(Code.OVER_CAPACITY, "the server is stopping")
-        stopped: Deferred[Any] = DeferredList([*closing, self.websocket.when_empty(CLOSE_TIMEOUT)])
-        return (
-            stopped.addCallback(
-                lambda _: Deferred.fromCoroutine(self.messenger.stop(MESSENGER_TIMEOUT))
-            )
-            .addErrback(_stop_failure)
-            .addCallback(self._rest)
-        )
+        stopped = Deferred.fromCoroutine(self.stopping.run(ports))
+        return stopped.addErrback(_stop_failure).addCallback(self._rest)
 
     def _rest(self, _: object) -> Any:
         self.users.end()
         self._around.counting.end()
         if self._wave is not None:
             self._wave.close()
+        self.notify.close()
         return super().stopService()
 
 
 def _stop_failure(failure: Failure) -> None:
-    _log.failure("webhooks did not stop in order", failure)
+    _log.failure("the relay did not stop in order", failure)
 
 
 def development_advice(ports: Sequence[IListeningPort]) -> str:

@@ -33,10 +33,12 @@ class Options(usage.Options):
         ["tls-port", None, None, "TCP port of TLS, with --tls-cert and --tls-key [6443]"],
         ["tls-cert", None, None, "Certificate and chain (PEM), such as fullchain.pem"],
         ["tls-key", None, None, "The certificate's private key (PEM)"],
+        ["drain", None, None, "Seconds to send clients to the successor when stopping [5]"],
         ["log-format", None, None, "text or json [text]"],
         ["echo-path", None, None, "Path that echoes messages, for conformance suites [none]"],
     ]
     optFlags = [
+        ["reuse-port", None, "Share the port with other processes of the same user"],
         ["deflate", None, "Compress messages for clients that can read them compressed"],
     ]
     compData = usage.Completions(
@@ -80,6 +82,8 @@ class Options(usage.Options):
                     "tls_port": self["tls-port"],
                     "tls_cert": self["tls-cert"],
                     "tls_key": self["tls-key"],
+                    "drain": self["drain"],
+                    "reuse_port": bool(self["reuse-port"]) or None,
                     "log_format": self["log-format"],
                     "deflate": bool(self["deflate"]) or None,
                     "echo_path": self["echo-path"],
@@ -110,6 +114,7 @@ def makeService(options: Options) -> IService:
     observer = observer_for(options.parent, options.settings.log_format)
     relay = RelayService(options.settings, reactor, observer)
     _reload_on_hangup(reactor, relay)
+    reactor.addSystemEventTrigger("before", "shutdown", _end_at_the_next_signal, reactor, relay)
     return relay
 
 
@@ -122,3 +127,13 @@ def _reload_on_hangup(reactor: Any, relay: RelayService) -> None:
         reactor.callFromThread(reactor.stop if has_lost_terminal else relay.reload)
 
     signal.signal(signal.SIGHUP, hung_up)
+
+
+def _end_at_the_next_signal(reactor: Any, relay: RelayService) -> None:
+    """The first signal stopped the reactor; the next one ends the waiting for clients."""
+
+    def signalled(number: int, frame: object) -> None:
+        reactor.callFromThread(relay.stopping.hurry)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signalled)

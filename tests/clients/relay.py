@@ -76,10 +76,11 @@ def toml(apps: Mapping[App, Mapping[str, object]]) -> str:
 class OwnServer:
     """``twistd -n wsrelay`` on a free port, with all that it has logged.
 
-    ``configuration`` is the text of its file; without any it has OWN_APP.
+    ``configuration`` is the text of its file; without any it has OWN_APP. ``options`` of the
+    command line count more.
     """
 
-    def __init__(self, cwd: Path, configuration: str | None = None) -> None:
+    def __init__(self, cwd: Path, configuration: str | None = None, *options: str) -> None:
         self._changed = Condition()
         self._log: list[str] = []
         self._seen = 0
@@ -90,6 +91,7 @@ class OwnServer:
             [
                 Path(sys.executable).with_name("twistd"),
                 *("--nodaemon", "--pidfile=", "wsrelay", "--port", "0", "--config", file),
+                *options,
             ],
             cwd=cwd,
             env={name: os.environ[name] for name in os.environ if not _configures(name)},

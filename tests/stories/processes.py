@@ -39,7 +39,13 @@ def run(*command: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[st
 class Process:
     """A server in the foreground, and all that it has said."""
 
-    def __init__(self, command: tuple[str, ...], cwd: Path, more: dict[str, str]) -> None:
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        cwd: Path,
+        more: dict[str, str],
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._popen = subprocess.Popen(
@@ -49,6 +55,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            pass_fds=pass_fds,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -80,6 +87,9 @@ class Process:
     def port(self) -> int:
         return int(self.wait_for(LISTENING)[1])
 
+    def send(self, number: signal.Signals) -> None:
+        self._popen.send_signal(number)
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop; return its exit status."""
         if self._popen.poll() is None:
@@ -96,8 +106,10 @@ class Process:
 
 
 @contextmanager
-def running(*command: str, cwd: Path, **more: str) -> Iterator[Process]:
-    process = Process(command, cwd, more)
+def running(
+    *command: str, cwd: Path, pass_fds: tuple[int, ...] = (), **more: str
+) -> Iterator[Process]:
+    process = Process(command, cwd, more, pass_fds)
     try:
         yield process
     finally:

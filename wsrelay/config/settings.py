@@ -144,6 +144,30 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "that closes. Refusals and faults have theirs in any case."
         ),
     ] = True
+    drain: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=300,
+            description="Seconds over which clients are sent to the successor when the server "
+            "stops; without one they are sent at once.",
+        ),
+    ] = 5.0
+    successor: Annotated[
+        Literal["auto", "present", "none"],
+        Meta(
+            description="Whether others serve the clients while this server stops. `auto`: found "
+            "out, by `reuse_port` and inherited sockets; `present`: other nodes behind the same "
+            "load balancer do."
+        ),
+    ] = "auto"
+    reuse_port: Annotated[
+        bool,
+        Meta(
+            description="Share the ports with other processes of the same user (SO_REUSEPORT): "
+            "one for each core, or the next one while this one stops."
+        ),
+    ] = False
     deflate: Annotated[
         bool,
         Meta(

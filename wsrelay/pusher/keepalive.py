@@ -31,6 +31,11 @@ class Pulse:
         self.heard = True
         self._silent_ticks = 0
 
+    @property
+    def silence(self) -> float:
+        """Seconds for which nothing was heard, in whole ticks."""
+        return 0.0 if self.heard else (self._silent_ticks + 1) * TICK
+
     def tick(self) -> Verdict:
         """Another ``TICK`` seconds have passed; what has to be done now?"""
         if self.heard:

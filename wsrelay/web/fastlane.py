@@ -89,10 +89,12 @@ def take_request(data: bytes, most_body: int) -> tuple[Request, int] | None:
     )
 
 
-def response(answer: Answer) -> bytes:
+def response(answer: Answer, *, is_last: bool = False) -> bytes:
     """An answer as it goes out (RFC 9112), in one piece."""
     status = HTTPStatus(answer.status)
     extra = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+    if is_last:
+        extra += "Connection: close\r\n"
     return (
         f"HTTP/1.1 {answer.status} {status.phrase}\r\n"
         f"Content-Type: {answer.content_type}\r\n{extra}"
@@ -116,6 +118,7 @@ class FastLane(TimeoutMixin, Protocol):
 
     def connectionMade(self) -> None:
         self.setTimeout(self._lane.idle_timeout)
+        self._lane.slow.callers.add(self)
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
@@ -130,6 +133,7 @@ class FastLane(TimeoutMixin, Protocol):
                 self.setTimeout(None)
                 self.transport.resumeProducing()
                 take_over(self._lane.slow, self.transport, self._received)
+                self._lane.slow.callers.discard(self)
                 return
             request, end = taken
             self._received = self._received[end:]
@@ -146,11 +150,24 @@ class FastLane(TimeoutMixin, Protocol):
 
     def _send(self, answer: Answer) -> None:
         self._is_answering = False
+        if self._lane.slow.callers.is_leaving:
+            self._received = b""  # whoever asked more will ask again, elsewhere (RFC 9112, 9.3.2)
+            self.transport.write(response(answer, is_last=True))
+            self.hang_up()
+            return
         self.transport.write(response(answer))
         self.setTimeout(self._lane.idle_timeout)
 
     def connectionLost(self, reason: object = None) -> None:
         self.setTimeout(None)
+        self._lane.slow.callers.discard(self)
+
+    @property
+    def is_asking(self) -> bool:
+        return self._is_answering or bool(self._received)
+
+    def hang_up(self) -> None:
+        self.transport.loseConnection()
 
 
 class FastLaneFactory(Factory):

@@ -8,9 +8,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.web import http
 
+from ..callers import Callers
 from .api import Api
 from .exchange import Answer, Request, parse_query, refusal
 
@@ -85,6 +87,7 @@ class RelayRequest(http.Request):
         that keeps connections open may send one as a later request.
         """
         transport = self.channel.transport
+        site.callers.discard(self.channel)
         self.channel.setTimeout(None)
         transport.unregisterProducer()
         head = [self.method + b" " + self.uri + b" HTTP/1.1"]
@@ -105,6 +108,9 @@ class RelayRequest(http.Request):
         for name, value in answer.headers:
             headers.setRawHeaders(name, [value])
         self._allow_origin()
+        if self.channel.factory.callers.is_leaving:
+            self.channel.persistent = False
+            headers.setRawHeaders(b"connection", [b"close"])
         if self.method != b"HEAD":
             self.write(answer.body)
         self.finish()
@@ -134,6 +140,21 @@ class RelayChannel(http.HTTPChannel):
     transport: Any
     requestFactory = RelayRequest
 
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.factory.callers.add(self)
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        self.factory.callers.discard(self)
+        super().connectionLost(reason)
+
+    @property
+    def is_asking(self) -> bool:
+        return bool(self.requests)
+
+    def hang_up(self) -> None:
+        self.loseConnection()
+
     def headerReceived(self, line: bytes) -> bool:
         try:
             return bool(super().headerReceived(line))
@@ -156,9 +177,11 @@ class RelaySite(http.HTTPFactory):
         path_prefix: str,
         max_body_bytes: int,
         cors_origins: tuple[str, ...],
+        callers: Callers | None = None,
     ) -> None:
         super().__init__(timeout=IDLE_TIMEOUT, reactor=reactor)
         self.api = api
+        self.callers = Callers() if callers is None else callers
         #: Makes a transport a WebSocket, given the head of its handshake.
         self.upgrade = upgrade
         self.app_path = f"{path_prefix}/app/".encode()

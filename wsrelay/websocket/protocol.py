@@ -232,6 +232,12 @@ class RelayProtocol(LeanProtocol):
     def give_up(self) -> None:
         self._session.close(Code.NO_PONG, "nothing was heard for 90 seconds, not even a pong")
 
+    def send_away(self, code: Code, reason: str) -> None:
+        """Close for a reason of our own; who has gone meanwhile is left alone."""
+        session = self.__dict__.get("_session")
+        if session is not None:
+            session.close(code, reason)
+
 
 def _ignore(payload: bytes) -> None:
     """Messages that were read in the same turn in which the connection closed."""

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from ..core.errors import Code
 from ..pusher.keepalive import TICK, Pulse, Verdict
 
 _log = Logger()
@@ -29,6 +30,8 @@ class Listener(Protocol):
     def ping(self) -> None: ...
 
     def give_up(self) -> None: ...
+
+    def send_away(self, code: Code, reason: str) -> None: ...
 
 
 class Sweep:
@@ -70,6 +73,10 @@ class Sweep:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def connections(self) -> list[Listener]:
+        """Those that are open now."""
+        return list(self._connections)
 
     def _look_at_all(self) -> None:
         self._look_at_slice(iter(tuple(self._connections)))
