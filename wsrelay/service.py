@@ -20,6 +20,7 @@ from .core.connections import Connections
 from .core.errors import Code
 from .core.hub import Hub
 from .core.notices import Tally
+from .core.readiness import Readiness
 from .core.relay import Relay
 from .core.signins import SignIns
 from .core.users import SignedIn
@@ -66,6 +67,8 @@ class RelayService(MultiService):
         self._wave: Wave | None = None
         self.certificates = Certificates(tls_listeners(settings), reactor, time.time)
         self.tally = Tally()
+        self.readiness = Readiness()
+        self.readiness.withdraw("start", "the server is starting")
         self.connections = Connections()
         self.apps = Apps(settings.apps)
         self.messenger = self._messenger()
@@ -108,8 +111,9 @@ class RelayService(MultiService):
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
         )
-        desk = Desk(self.apps, self.relay, self.signins, self.connections, Quotas(time.monotonic))
-        api = Api(desk, time.time, settings.path_prefix)
+        quotas = Quotas(time.monotonic)
+        desk = Desk(self.apps, self.relay, self.signins, self.connections, quotas, self.readiness)
+        api = Api(desk, self.tally, time.time, time.monotonic, settings.path_prefix)
         site = RelaySite(
             reactor,
             api,
@@ -182,6 +186,7 @@ class RelayService(MultiService):
         _log.info("Listening on {names} for {apps}", names=names, apps=self._describe_apps())
         if is_development(self._settings):
             _log.warn("{advice}", advice=development_advice(self._ports))
+        self.readiness.restore("start")
 
     def _doors(self) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
         settings = self._settings

@@ -21,6 +21,7 @@ from tests.pusher.relayed import (
     succeeded,
     told,
 )
+from wsrelay.core.errors import Code
 from wsrelay.core.notices import (
     CacheMissed,
     ChannelOccupied,
@@ -90,7 +91,7 @@ def test_leaving_what_was_never_joined_is_silent(relayed: Relayed, channel: str)
     client = relayed.connect()
     client.unsubscribe(channel)
     assert client.heard() == []
-    assert relayed.tally.messages_malformed == 0
+    assert relayed.tally.rejected(Code.BAD_MESSAGE) == 0
 
 
 def test_a_connection_that_is_excluded_from_a_publish_does_not_get_it(relayed: Relayed) -> None:

@@ -86,8 +86,9 @@ class Relay:
 
     def _deliver(self, publication: Publication) -> None:
         tally = self.tally
-        tally.publications += 1
-        tally.deliveries += self.hub.deliver(publication)
+        receivers = self.hub.deliver(publication)
+        tally.deliveries += receivers
+        tally.fan_outs[receivers.bit_length()] += 1
 
     async def subscribe(
         self,
