@@ -137,6 +137,7 @@ def test_clients_are_told_4100_and_closed_and_then_it_has_stopped() -> None:
         guests = [relay.guest("room"), relay.guest("room")]
         stopped = relay.service.stopService()
         assert not stopped.called
+        assert relay.service.readiness.reasons == ("the server is stopping",)
         relay.turn()
         for guest in guests:
             [error] = guest.take()

@@ -26,14 +26,25 @@ from .core.signins import SignIns
 from .core.users import SignedIn
 from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
-from .listening import CannotStart, any_address, is_tls, listen, name_of, tcp_endpoint
+from .listening import (
+    CannotStart,
+    any_address,
+    endpoint_of,
+    is_tls,
+    listen,
+    name_of,
+    tcp_endpoint,
+)
 from .log import log_notice, observers, spawn
+from .metrics.edges import Edges
+from .metrics.service import MetricsService
 from .pusher import codec
 from .pusher.counting import Counting
 from .pusher.session import Session
 from .pusher.surroundings import Surroundings
 from .takeover import take_over
 from .tls.certificates import Certificates
+from .tls.failures import Failures
 from .transport import Wave, wave_on
 from .web.api import Api
 from .web.desk import Desk
@@ -69,10 +80,11 @@ class RelayService(MultiService):
         self.tally = Tally()
         self.readiness = Readiness()
         self.readiness.withdraw("start", "the server is starting")
+        self.edges = Edges()
         self.connections = Connections()
         self.apps = Apps(settings.apps)
         self.messenger = self._messenger()
-        observe = observers(log_notice, self.messenger)
+        observe = observers(log_notice, self.messenger, self.edges)
         self.relay = Relay(
             hub=Hub(),
             bus=LocalBus(),
@@ -132,6 +144,14 @@ class RelayService(MultiService):
             echo_path=settings.echo_path,
             handshake_timeout=settings.handshake_timeout,
         )
+        if settings.metrics_port:
+            MetricsService(
+                self, reactor, settings.metrics_port, settings.metrics_host
+            ).setServiceParent(self)
+
+    def listening(self) -> Sequence[str]:
+        """Where it listens: ``tcp 127.0.0.1:6001``."""
+        return [endpoint_of(port) for port in self._ports]
 
     def _messenger(self) -> Messenger:
         """Raises ``CannotStart`` for a webhook that can't be one."""
@@ -190,13 +210,14 @@ class RelayService(MultiService):
 
     def _doors(self) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
         settings = self._settings
+        failures = Failures(self.tally, time.monotonic)
         if settings.listen or has_plain_port(settings):
             yield self._endpoints(settings.listen, settings.host, settings.port), self._front_door
         for door in self.certificates.doors:
             tls = door.settings
             yield (
                 self._endpoints(tls.listen, tls.host or settings.host, tls.port),
-                door.factory(self._front_door, self._reactor),
+                door.factory(self._front_door, self._reactor, failures),
             )
 
     def _endpoints(self, listen: Sequence[str], host: str, port: int) -> Sequence[str]:
@@ -221,6 +242,7 @@ class RelayService(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """Stop listening, then close the clients; they come back after a second (4100)."""
+        self.readiness.withdraw("drain", "the server is stopping")
         closing: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         self._ports = []
         self.websocket.sweep.stop()

@@ -34,6 +34,7 @@ class Options(usage.Options):
         ["tls-cert", None, None, "Certificate and chain (PEM), such as fullchain.pem"],
         ["tls-key", None, None, "The certificate's private key (PEM)"],
         ["log-format", None, None, "text or json [text]"],
+        ["metrics-port", None, None, "TCP port of metrics and status, 0: none [9601]"],
         ["echo-path", None, None, "Path that echoes messages, for conformance suites [none]"],
     ]
     optFlags = [
@@ -82,6 +83,7 @@ class Options(usage.Options):
                     "tls_key": self["tls-key"],
                     "log_format": self["log-format"],
                     "deflate": bool(self["deflate"]) or None,
+                    "metrics_port": self["metrics-port"],
                     "echo_path": self["echo-path"],
                 }.items()
                 if value is not None

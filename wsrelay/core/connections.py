@@ -30,6 +30,10 @@ class Connections:
     def count(self, app_id: str) -> int:
         return len(self._apps.get(app_id, ()))
 
+    def by_app(self) -> Iterator[tuple[str, int]]:
+        """The apps that have connections, and how many."""
+        return ((app_id, len(of_app)) for app_id, of_app in self._apps.items())
+
     def __len__(self) -> int:
         return sum(map(len, self._apps.values()))
 

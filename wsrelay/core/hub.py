@@ -69,9 +69,9 @@ class Hub:
         """The channels of one app that have a subscriber on this node."""
         return iter(self._apps.get(app_id, {}).values())
 
-    def count(self, app_id: str) -> int:
-        """How many channels of one app there are."""
-        return len(self._apps.get(app_id, ()))
+    def by_app(self) -> Iterator[tuple[str, int]]:
+        """The apps that have channels, and how many."""
+        return ((app_id, len(channels)) for app_id, channels in self._apps.items())
 
     def __len__(self) -> int:
         """How many channels there are, over all apps."""
