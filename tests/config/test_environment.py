@@ -40,7 +40,7 @@ def error_of(**environ: str) -> str:
         ("CONNECTION_RATE_PER_IP", "2.5", 2.5),
         ("LOG_FORMAT", "json", "json"),
         ("DEFLATE", "true", True),
-        ("METRICS_PORT", "0", 0),
+        ("METRICS_PORT", "9700", 9700),
         ("METRICS_HOST", "::1", "::1"),
         ("ECHO_PATH", "/echo", "/echo"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.loopback import request
 from tests.memory import handshake
 from tests.metrics.watching import Watched, watched
 from tests.signing import APP, event, signed_target
-from wsrelay.core.apps import App, Secret, Webhook
+from wsrelay.core.apps import App, Apps, Secret, Webhook
 from wsrelay.core.frame import Frame
 from wsrelay.core.notices import Tally
 from wsrelay.core.publication import Publication
@@ -192,6 +193,22 @@ def test_of_very_many_apps_the_first_are_told_one_by_one_and_the_rest_together()
         apps = {each["id"]: each["connections"] for each in seen.status()["apps"]}
         assert len(apps) == MOST_APPS + 1
         assert (apps["app0"], apps[OTHERS]) == (1, 2)
+
+
+def test_what_is_left_of_an_app_that_is_configured_no_more_is_told_with_the_others() -> None:
+    with watched(apps=(APP, *many_apps(1))) as seen:
+        seen.relay.visitor("/app/key0?protocol=7")
+        seen.relay.guest("room")
+        seen.relay.service.apps = Apps([APP])
+        assert seen.sample("wsrelay_connections", app=OTHERS) == 1
+        assert seen.sample("wsrelay_connections", app=APP.id) == 1
+        apps = {each["id"]: (each["connections"], each["channels"]) for each in told_apps(seen)}
+        assert apps == {APP.id: (1, 1), OTHERS: (1, 0)}
+
+
+def told_apps(seen: Watched) -> list[dict[str, Any]]:
+    apps: list[dict[str, Any]] = seen.status()["apps"]
+    return apps
 
 
 def busy(seen: Watched) -> None:

@@ -79,10 +79,14 @@ class Seen(Protocol):
 
 
 def by_app(seen: Seen, counts: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """A count for each app that is told of, zeros included, and one for all others."""
+    """A count for each app that is told of, zeros included, and one for all others.
+
+    Those are further apps, and apps that are configured no more.
+    """
     told = dict.fromkeys(told_apps(seen.apps), 0)
     for app_id, count in counts:
-        told[app_id if app_id in told else OTHERS] += count
+        name = app_id if app_id in told else OTHERS
+        told[name] = told.get(name, 0) + count
     return told
 
 

@@ -29,8 +29,8 @@ def status(seen: Seen, lag: Lag, started_at: float, uptime: float) -> Mapping[st
         "reasons": seen.readiness.reasons,
         "listening": seen.listening(),
         "apps": [
-            {"id": app, "connections": connections[app], "channels": channels[app]}
-            for app in connections
+            {"id": app, "connections": connections.get(app, 0), "channels": channels.get(app, 0)}
+            for app in {**connections, **channels}
         ],
         "connections": sum(connections.values()),
         "channels": sum(channels.values()),
