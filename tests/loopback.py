@@ -25,6 +25,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from tests.signing import APP, signed_target
+from tests.unwatched import unwatched
 from tests.visitor import Visitor, visitors
 from wsrelay.config.settings import Settings
 from wsrelay.service import RelayService
@@ -171,7 +172,7 @@ class LoopbackTestCase(TestCase):
         timers = _Timers()
         self.addCleanup(timers.cancel)
         self.patch(txaio.config, "loop", timers)
-        self.relay = RelayService(self.settings, reactor)
+        self.relay = RelayService(unwatched(self.settings), reactor)
         self._has_stopped = False
         self.relay.privilegedStartService()
         self.relay.startService()

@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from tests.signing import APP
+from tests.unwatched import unwatched
 from tests.visitor import Visitor, visitors
 from wsrelay.config.settings import Settings
 from wsrelay.service import RelayService
@@ -195,7 +196,7 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.reactor: Any = MemoryReactorClock()
-        self.service = RelayService(settings, self.reactor)
+        self.service = RelayService(unwatched(settings), self.reactor)
         self.service.privilegedStartService()
         self.service.startService()
         self._wires: list[Wire] = []

@@ -19,7 +19,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
 from tests.loopback import reactor
-from wsrelay.listening import CannotStart, listen, name_of, tcp_endpoint
+from wsrelay.listening import CannotStart, endpoint_of, listen, name_of, tcp_endpoint
 
 
 def factory() -> Factory:
@@ -65,10 +65,12 @@ class ListenTest(TestCase):
         for port, name in zip(ports, map(name_of, ports), strict=True):
             if port.getHost().__class__.__name__ == "UNIXAddress":
                 assert name == str(self.socket)
+                assert endpoint_of(port) == f"unix {self.socket}"
                 with socket.socket(socket.AF_UNIX) as client:
                     client.connect(str(self.socket))
             else:
                 assert name == f"127.0.0.1:{port.getHost().port}"
+                assert endpoint_of(port) == f"tcp {name}"
                 socket.create_connection(("127.0.0.1", port.getHost().port)).close()
 
     def test_a_taken_port_is_named_together_with_the_way_to_its_owner(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from twisted.application.service import Application, IService
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.components import Componentized
 
@@ -18,6 +19,7 @@ from tests.websocket.frames import read_frames
 from wsrelay.config.resolve import Given, resolve
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App, Secret
+from wsrelay.service import RelayService
 
 
 @pytest.fixture
@@ -118,6 +120,15 @@ def test_it_brings_the_writer_of_its_log_along() -> None:
         assert list(IService(application)) == [relay.service]
 
 
+def test_it_is_not_ready_until_it_has_started() -> None:
+    reactor: Any = MemoryReactorClock()
+    service = RelayService(Settings(apps=(APP,)), reactor)
+    service.privilegedStartService()
+    assert service.readiness.reasons == ("the server is starting",)
+    service.startService()
+    assert service.readiness.is_ready
+
+
 # -- stopping --------------------------------------------------------------------------------
 
 
@@ -126,6 +137,7 @@ def test_clients_are_told_4100_and_closed_and_then_it_has_stopped() -> None:
         guests = [relay.guest("room"), relay.guest("room")]
         stopped = relay.service.stopService()
         assert not stopped.called
+        assert relay.service.readiness.reasons == ("the server is stopping",)
         relay.turn()
         for guest in guests:
             [error] = guest.take()

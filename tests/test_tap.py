@@ -51,10 +51,12 @@ def test_every_option_reaches_the_settings(tmp_path: Path) -> None:
         *("--client-event-rate", "0", "--log-format", "json"),
         *("--listen", "tcp:1", "--listen", "unix:/run/a.sock"),
         *("--echo-path", "/echo", "--deflate"),
+        *("--metrics-port", "9700"),
     ).settings
     assert (settings.port, settings.host, settings.handshake_timeout) == (6002, "127.0.0.1", 2)
     assert settings.log_format == "json"
     assert (settings.echo_path, settings.deflate) == ("/echo", True)
+    assert settings.metrics_port == 9700
     assert settings.listen == ("tcp:1", "unix:/run/a.sock")
     one, other = settings.apps
     assert (one.id, one.key, one.secret.reveal()) == ("1", "a", b"s")

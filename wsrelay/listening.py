@@ -146,6 +146,13 @@ def is_tls(port: IListeningPort) -> bool:
     return isinstance(getattr(port, "factory", None), TLSMemoryBIOFactory)
 
 
+def endpoint_of(port: IListeningPort) -> str:
+    """``tcp 127.0.0.1:6001``, ``tls [::1]:6443`` or ``unix /run/wsrelay.sock``, for scripts."""
+    address = port.getHost()
+    kind = "unix" if isinstance(address, UNIXAddress) else "tcp"
+    return f"{'tls' if is_tls(port) else kind} {_name_of(address)}"
+
+
 def name_of(port: IListeningPort) -> str:
     """``127.0.0.1:6001``, ``[::1]:6001`` or a socket's path; ``... (TLS)`` where that is spoken."""
     return _name_of(port.getHost()) + (" (TLS)" if is_tls(port) else "")

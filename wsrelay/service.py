@@ -23,8 +23,18 @@ from .core.readiness import Readiness
 from .core.visitors import Visitors
 from .frontdoor import FrontDoorFactory
 from .inheriting import inherited
-from .listening import CannotStart, any_address, is_tls, listen, name_of, tcp_endpoint
+from .listening import (
+    CannotStart,
+    any_address,
+    endpoint_of,
+    is_tls,
+    listen,
+    name_of,
+    tcp_endpoint,
+)
 from .log import log_connection, log_refusal, observers, spawn
+from .metrics.edges import Edges
+from .metrics.service import MetricsService
 from .notify import Notify
 from .pusher.counting import Counting
 from .pusher.session import Session
@@ -33,6 +43,7 @@ from .sharing import SharingReactor
 from .stopping import CLOSE_TIMEOUT, Stopping
 from .takeover import take_over
 from .tls.certificates import Certificates
+from .tls.failures import Failures
 from .transport import Wave, wave_on
 from .web.api import Api
 from .web.desk import Desk
@@ -61,12 +72,14 @@ class RelayService(MultiService):
         self._ports: list[IListeningPort] = []
         self._wave: Wave | None = None
         self.certificates = Certificates(tls_listeners(settings), reactor, time.time)
-        self.readiness = Readiness()
         self.tally = Tally()
+        self.readiness = Readiness()
+        self.readiness.withdraw("start", "the server is starting")
+        self.edges = Edges()
         self.connections = Connections()
         self.apps = Apps(settings.apps)
         self.messenger = self._messenger()
-        listeners: list[Observer] = [log_refusal, self.messenger]
+        listeners: list[Observer] = [log_refusal, self.messenger, self.edges]
         if settings.log_connections:
             listeners.insert(0, log_connection)
         observe = observers(*listeners)
@@ -98,8 +111,9 @@ class RelayService(MultiService):
             close_timeout=CLOSE_TIMEOUT,
         )
         callers = Callers()
-        desk = Desk(self.apps, self.relay, self.signins, self.connections, Quotas(time.monotonic))
-        api = Api(desk, time.time, settings.path_prefix)
+        quotas = Quotas(time.monotonic)
+        desk = Desk(self.apps, self.relay, self.signins, self.connections, quotas, self.readiness)
+        api = Api(desk, self.tally, time.time, time.monotonic, settings.path_prefix)
         site = RelaySite(
             reactor,
             api,
@@ -132,6 +146,14 @@ class RelayService(MultiService):
             drain=settings.drain,
             said=settings.successor,
         )
+        if settings.metrics_port:
+            MetricsService(
+                self, reactor, settings.metrics_port, settings.metrics_host
+            ).setServiceParent(self)
+
+    def listening(self) -> Sequence[str]:
+        """Where it listens: ``tcp 127.0.0.1:6001``."""
+        return [endpoint_of(port) for port in self._ports]
 
     def _messenger(self) -> Messenger:
         """Raises ``CannotStart`` for a webhook that can't be one."""
@@ -187,6 +209,7 @@ class RelayService(MultiService):
         _log.info("Listening on {names} for {apps}", names=names, apps=self._describe_apps())
         if is_development(self._settings):
             _log.warn("{advice}", advice=development_advice(self._ports))
+        self.readiness.restore("start")
         self.notify.started()
 
     def _status(self) -> str:
@@ -195,6 +218,7 @@ class RelayService(MultiService):
 
     def _doors(self) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
         settings = self._settings
+        failures = Failures(self.tally, time.monotonic)
         if settings.listen or has_plain_port(settings):
             listen = settings.listen or inherited(self._reactor, settings)
             yield self._endpoints(listen, settings.host, settings.port), self._front_door
@@ -202,7 +226,7 @@ class RelayService(MultiService):
             tls = door.settings
             yield (
                 self._endpoints(tls.listen, tls.host or settings.host, tls.port),
-                door.factory(self._front_door, self._reactor),
+                door.factory(self._front_door, self._reactor, failures),
             )
 
     def _endpoints(self, listen: Sequence[str], host: str, port: int) -> Sequence[str]:

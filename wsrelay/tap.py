@@ -35,6 +35,7 @@ class Options(usage.Options):
         ["tls-key", None, None, "The certificate's private key (PEM)"],
         ["drain", None, None, "Seconds to send clients to the successor when stopping [5]"],
         ["log-format", None, None, "text or json [text]"],
+        ["metrics-port", None, None, "TCP port of metrics and status, 0: none [9601]"],
         ["echo-path", None, None, "Path that echoes messages, for conformance suites [none]"],
     ]
     optFlags = [
@@ -86,6 +87,7 @@ class Options(usage.Options):
                     "reuse_port": bool(self["reuse-port"]) or None,
                     "log_format": self["log-format"],
                     "deflate": bool(self["deflate"]) or None,
+                    "metrics_port": self["metrics-port"],
                     "echo_path": self["echo-path"],
                 }.items()
                 if value is not None

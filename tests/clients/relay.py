@@ -94,7 +94,10 @@ class OwnServer:
                 *options,
             ],
             cwd=cwd,
-            env={name: os.environ[name] for name in os.environ if not _configures(name)},
+            env={
+                **{name: os.environ[name] for name in os.environ if not _configures(name)},
+                "WSRELAY_METRICS_PORT": "0",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

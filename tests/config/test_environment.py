@@ -44,6 +44,8 @@ def error_of(**environ: str) -> str:
         ("SUCCESSOR", "present", "present"),
         ("REUSE_PORT", "true", True),
         ("DEFLATE", "true", True),
+        ("METRICS_PORT", "9700", 9700),
+        ("METRICS_HOST", "::1", "::1"),
         ("ECHO_PATH", "/echo", "/echo"),
     ],
 )

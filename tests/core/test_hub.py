@@ -93,3 +93,19 @@ def test_counting_a_channel_that_is_not_there_gives_none_and_leaves_no_trace() -
     assert hub.subscription_count("a", "room") == 0
     assert list(hub.channels("a")) == []
     assert hub._apps == {}
+
+
+def test_channels_are_counted_by_app_and_by_kind() -> None:
+    hub = Hub()
+    ada, bob = RecordingSubscriber("1.1"), RecordingSubscriber("2.2")
+    for app_id, name in (("a", "room"), ("a", "private-room"), ("b", "private-room")):
+        hub.subscribe(app_id, name, ada)
+        hub.subscribe(app_id, name, bob)
+    assert dict(hub.by_app()) == {"a": 2, "b": 1}
+    assert {prefix: count for prefix, count in hub.of_kind.items() if count} == {
+        "": 1,
+        "private-": 2,
+    }
+    for who in (ada, bob, bob):
+        hub.unsubscribe("a", "private-room", who.socket_id)
+    assert hub.of_kind["private-"] == 1

@@ -120,6 +120,16 @@ def test_what_nobody_hears_here_is_carried_all_the_same(hall: Hall) -> None:
     assert (hall.tally.publications, hall.tally.deliveries) == (1, 0)
 
 
+def test_publications_are_counted_by_how_many_they_reach(hall: Hall) -> None:
+    for number in range(9):
+        hall.relay.publish(Publication("a", "room", FRAME))
+        hall.subscribe("room", RecordingSubscriber(f"{number}.1"))
+    # None, one, 2 and 3, 4 to 7, 8.
+    assert hall.tally.fan_outs[:6] == [1, 1, 2, 4, 1, 0]
+    assert hall.tally.publications == 9
+    assert hall.tally.deliveries == sum(range(9))
+
+
 def test_publishing_surely_carries_and_delivers_every_publication(hall: Hall) -> None:
     ada = RecordingSubscriber("1.1")
     hall.subscribe("room", ada)

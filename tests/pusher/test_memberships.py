@@ -22,6 +22,7 @@ from tests.pusher.relayed import (
     told,
 )
 from wsrelay.core.channel import Channel
+from wsrelay.core.errors import Code
 from wsrelay.core.notices import (
     CacheMissed,
     ChannelOccupied,
@@ -91,7 +92,7 @@ def test_leaving_what_was_never_joined_is_silent(relayed: Relayed, channel: str)
     client = relayed.connect()
     client.unsubscribe(channel)
     assert client.heard() == []
-    assert relayed.tally.messages_malformed == 0
+    assert relayed.tally.rejected(Code.BAD_MESSAGE) == 0
 
 
 def test_a_connection_that_is_excluded_from_a_publish_does_not_get_it(relayed: Relayed) -> None:

@@ -125,7 +125,7 @@ def test_an_unknown_event_of_the_protocol_is_ignored(relayed: Relayed, event: st
     client = relayed.connect()
     client.says({"event": event, "data": {}})
     assert client.heard() == []
-    assert relayed.tally.messages_malformed == 0
+    assert relayed.tally.rejected(Code.BAD_MESSAGE) == 0
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_cannot_be_understood_is_4300_and_the_connection_stays_open(
     client.says({"event": "pusher:ping"})
     assert client.heard() == [{"event": "pusher:pong", "data": {}}]
     assert client.closed is None
-    assert (relayed.tally.messages_in, relayed.tally.messages_malformed) == (2, 1)
+    assert (relayed.tally.messages_in, relayed.tally.rejected(Code.BAD_MESSAGE)) == (2, 1)
 
 
 def test_binary_messages_are_refused_and_told_what_to_send(relayed: Relayed) -> None:
@@ -163,7 +163,7 @@ def test_binary_messages_are_refused_and_told_what_to_send(relayed: Relayed) -> 
     client.session.refuse_binary()
     assert client.heard() == [error(4300, "binary frames are not read: send text")]
     assert client.closed is None
-    assert relayed.tally.messages_malformed == 1
+    assert relayed.tally.rejected(Code.BAD_MESSAGE) == 1
 
 
 def test_who_is_never_understood_is_closed_with_4100_and_the_last_reason(relayed: Relayed) -> None:
@@ -187,7 +187,7 @@ def test_refused_whispers_do_not_count_as_misunderstood(relayed: Relayed) -> Non
     for _ in range(3 * MOST_MALFORMED):
         client.whisper("private-room")
     assert client.closed is None
-    assert relayed.tally.client_events_rejected == 3 * MOST_MALFORMED
+    assert relayed.tally.rejected(Code.CLIENT_EVENT_REJECTED) == 3 * MOST_MALFORMED
 
 
 @given(

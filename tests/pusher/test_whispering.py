@@ -41,7 +41,7 @@ def rejected(relayed: Relayed, sender: Client, other: Client, message: str) -> N
     assert sender.heard() == [error(4301, message)]
     assert other.heard() == []
     assert sender.closed is None
-    assert relayed.tally.client_events_rejected == 1
+    assert relayed.tally.rejected(Code.CLIENT_EVENT_REJECTED) == 1
 
 
 # -- who may -----------------------------------------------------------------------------------

@@ -20,8 +20,16 @@ LISTENING = re.compile(r"Listening on \S*:(\d+)")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Nothing of this process's settings, so that only what the test says counts."""
-    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **more}
+    """Nothing of this process's settings, so that only what the test says counts.
+
+    Without metrics: the default port for them is one for the whole machine.
+    """
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "WSRELAY_METRICS_PORT": "0",
+        **more,
+    }
 
 
 def run(*command: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:

@@ -79,7 +79,8 @@ def test_at_the_start_it_says_what_is_used_and_until_when(
         f"info: TLS: the certificate in {tmp_path}/relay-cert.pem for {NAME}, www.relay.example "
         f"is good until {end:%Y-%m-%d %H:%M} UTC"
     ]
-    assert running.certificates.expires_at() == {f"{tmp_path}/relay-cert.pem": end.timestamp()}
+    [(path, pair)] = running.certificates.in_use().items()
+    assert (path, pair.expires_at) == (f"{tmp_path}/relay-cert.pem", end.timestamp())
 
 
 def test_without_tls_nothing_is_said_and_nothing_looked_at(log: list[LogEvent]) -> None:

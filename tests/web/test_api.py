@@ -34,8 +34,45 @@ class Statuses:
     async def test_up_says_that_it_is_healthy(self: Any) -> None:
         assert (await self.ask_as("GET", "/up")).json == {"health": "OK"}
 
+    async def test_ready_says_what_speaks_against_it(self: Any) -> None:
+        assert (await self.ask_as("GET", "/ready")).json == {"ready": True}
+        readiness = self.relay.readiness
+        readiness.withdraw("drain", "the server is stopping")
+        readiness.withdraw("redis", "no connection")
+        response = await self.ask_as("GET", "/ready")
+        assert response.status == 503
+        assert response.error == "the server is stopping; no connection"
+        assert response.headers["retry-after"] == "1"
+        assert (await self.ask_as("GET", "/up")).status == 200, "it is alive all the same"
+        readiness.restore("drain")
+        readiness.restore("redis")
+        assert (await self.ask_as("GET", "/ready")).status == 200
+
+    async def test_requests_are_counted_by_route_and_status(self: Any) -> None:
+        for _ in range(3):
+            await self.ask_as("GET", "/up")
+        await self.ask_as("POST", "/up")
+        await self.ask_as("GET", f"/apps/{APP.id}/channels/room/users")
+        await self.ask_as("GET", f"/apps/{APP.id}/channels/hall/users")
+        await self.ask_as("GET", "/nowhere")
+        await self.ask_as("GET", f"/app/{APP.key}")
+        tally = self.relay.tally
+        assert tally.requests == {
+            ("/up", 200): 3,
+            ("/up", 405): 1,
+            ("/apps/{app_id}/channels/{channel_name}/users", 401): 2,
+            ("elsewhere", 404): 1,
+            ("/app/{app_key}", 426): 1,
+        }
+        assert {route: sum(d.counts) for route, d in tally.request_durations.items()} == {
+            "/up": 4,
+            "/apps/{app_id}/channels/{channel_name}/users": 2,
+            "elsewhere": 1,
+            "/app/{app_key}": 1,
+        }
+
     async def test_a_head_request_has_the_head_of_a_get(self: Any) -> None:
-        for path in ("/", "/up"):
+        for path in ("/", "/up", "/ready"):
             got, head = await self.ask_as("GET", path), await self.ask_as("HEAD", path)
             assert head.status == got.status
             assert head.body == b""

@@ -216,3 +216,57 @@ def test_bytes_that_wait_for_a_connection_that_goes_are_forgotten(relay: Server)
     relay.turn()
     assert speaker.line.is_open
     assert relay.service.relay.hub.subscription_count("1001", ROOM) == 1
+
+
+# -- what is counted -----------------------------------------------------------------------
+
+
+def test_every_byte_that_is_written_is_counted_once(relay: Server) -> None:
+    speaker, sleeper = relay.guest(ROOM), relay.guest(ROOM)
+    before, unread = relay.service.tally.bytes_out, sleeper.line.unread_bytes
+    arrived = []
+    sleeper.line.on_arrival = lambda: arrived.append(len(sleeper.line.read()))
+    for number in range(5):
+        whisper(speaker, number, 8000)
+        whisper(speaker, number, 8000)
+        relay.turn()
+    assert unread == 0
+    assert relay.service.tally.bytes_out - before == sum(arrived) > 80_000
+
+
+def test_every_byte_that_was_held_is_counted_when_it_is_written(relay: Server) -> None:
+    speaker, sleeper = relay.guest(ROOM), relay.guest(ROOM)
+    tally = relay.service.tally
+    before = tally.bytes_out
+    sleeper.line.is_read = False
+    for number in range(12):
+        whisper(speaker, number, 8000)
+        relay.turn()
+    assert tally.bytes_out - before == sleeper.line.unread_bytes
+    assert tally.held_readers == 1
+    assert tally.bytes_out - before + tally.held_bytes > 12 * 8000
+    total = tally.bytes_out - before + tally.held_bytes
+    sleeper.line.catch_up()
+    relay.turn()
+    assert tally.bytes_out - before == total
+    assert (tally.held_readers, tally.held_bytes) == (0, 0)
+
+
+def test_nothing_counts_as_held_for_one_who_was_closed_or_has_gone(relay: Server) -> None:
+    speaker, slow, gone = relay.guest(ROOM), relay.guest(ROOM), relay.guest(ROOM)
+    tally = relay.service.tally
+    slow.line.is_read = gone.line.is_read = False
+    for number in range(10):
+        whisper(speaker, number, 8000)
+        relay.turn()
+    assert tally.held_readers == 2
+    gone.line.hang_up()
+    relay.turn()
+    assert tally.held_readers == 1
+    for number in range(30):
+        whisper(speaker, number, 8000)
+        relay.turn()
+    assert tally.slow_readers_closed == 1
+    assert tally.held_bytes < 128, "his farewell"
+    relay.advance(6)
+    assert (tally.held_readers, tally.held_bytes) == (0, 0)

@@ -375,3 +375,30 @@ def test_a_connection_that_goes_without_a_word_leaves_its_channels(relay: Server
         "pusher_internal:member_added",
         "pusher_internal:member_removed",
     ]
+
+
+# -- what is counted -------------------------------------------------------------------------
+
+
+def test_every_byte_that_a_client_sends_is_counted(relay: Server) -> None:
+    line = opened(relay)
+    answers(relay, line, frame(PING_TEXT))
+    assert relay.service.tally.bytes_in == len(handshake()) + len(frame(PING_TEXT))
+
+
+def test_handshakes_that_fail_are_counted_and_those_that_end_in_a_refusal_are_not(
+    relay: Server,
+) -> None:
+    opened(relay).hang_up()
+    line = relay.line()
+    line.send(handshake(key="nobody"))
+    relay.turn()
+    line.hang_up()
+    relay.turn()
+    assert relay.service.tally.handshakes_failed == 0
+    line = relay.line()
+    line.send(handshake().replace(b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Version: 7"))
+    relay.turn()
+    line.hang_up()
+    relay.turn()
+    assert relay.service.tally.handshakes_failed == 1

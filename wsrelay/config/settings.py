@@ -175,6 +175,19 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "message once for all of them."
         ),
     ] = False
+    metrics_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="TCP port of `/metrics` (Prometheus) and `/status`. Each relay of a "
+            "machine needs its own; a taken one is tried again until it is free. 0: none.",
+        ),
+    ] = 9601
+    metrics_host: Annotated[
+        str,
+        Meta(min_length=1, description="Address of it: whoever can reach that sees the numbers."),
+    ] = "127.0.0.1"
     echo_path: Annotated[
         str,
         Meta(

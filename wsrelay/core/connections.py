@@ -45,6 +45,10 @@ class Connections:
         """On all nodes, as far as they have told."""
         return self.count(app_id) + self.elsewhere.get(app_id, 0)
 
+    def by_app(self) -> Iterator[tuple[str, int]]:
+        """The apps that have connections, and how many."""
+        return ((app_id, len(of_app)) for app_id, of_app in self._apps.items())
+
     def __len__(self) -> int:
         return sum(map(len, self._apps.values()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .channel import Channel
+from .names import KINDS, PUBLIC
 from .ports import Subscriber
 from .publication import Publication
 
@@ -18,6 +19,8 @@ class Hub:
 
     def __init__(self) -> None:
         self._apps: dict[str, dict[str, Channel]] = {}
+        #: How many channels of each kind there are, by the prefix of their names.
+        self.of_kind = {kind.prefix: 0 for kind in (PUBLIC, *KINDS)}
 
     def subscribe(self, app_id: str, name: str, subscriber: Subscriber) -> Channel:
         """Add a subscriber; return the channel."""
@@ -25,6 +28,7 @@ class Hub:
         channel = channels.get(name)
         if channel is None:
             channel = channels[name] = Channel(name)
+            self.of_kind[channel.kind.prefix] += 1
         channel.subscribers[subscriber.socket_id] = subscriber
         return channel
 
@@ -37,6 +41,7 @@ class Hub:
         if channel.subscribers:
             return False
         del channels[name]
+        self.of_kind[channel.kind.prefix] -= 1
         if not channels:
             del self._apps[app_id]
         return True
@@ -62,6 +67,10 @@ class Hub:
     def channels(self, app_id: str) -> Iterator[Channel]:
         """The channels of one app that have a subscriber on this node."""
         return iter(self._apps.get(app_id, {}).values())
+
+    def by_app(self) -> Iterator[tuple[str, int]]:
+        """The apps that have channels, and how many."""
+        return ((app_id, len(channels)) for app_id, channels in self._apps.items())
 
     def __len__(self) -> int:
         """How many channels there are, over all apps."""

@@ -77,8 +77,9 @@ class Relay:
     def deliver(self, publication: Publication) -> None:
         """Hand a publication, of this node or of another, to this node's subscribers."""
         tally = self.tally
-        tally.publications += 1
-        tally.deliveries += self.hub.deliver(publication)
+        receivers = self.hub.deliver(publication)
+        tally.deliveries += receivers
+        tally.fan_outs[receivers.bit_length()] += 1
 
     async def subscribe(
         self,

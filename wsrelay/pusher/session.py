@@ -197,11 +197,8 @@ class Session:
             self._reject(rejected)
 
     def _reject(self, rejected: EventRejected) -> None:
-        tally = self._relay.tally
-        if rejected.code is Code.CLIENT_EVENT_REJECTED:
-            tally.client_events_rejected += 1
-        elif rejected.code is Code.BAD_MESSAGE:
-            tally.messages_malformed += 1
+        self._relay.tally.reject(self.app.id, rejected.code)
+        if rejected.code is Code.BAD_MESSAGE:
             self._malformed += 1
         if self._malformed >= MOST_MALFORMED:
             self.close(
@@ -247,6 +244,7 @@ class Session:
         self._user = watched = watching(self.app, user)
         await sign_in(self._around, self.app, self._door, watched)
         if self.app.watchlist and len(user.watchlist) > len(watched.watchlist):
+            self._relay.tally.reject(self.app.id, Code.WATCHLIST_TOO_LONG)
             self._door.send(
                 codec.error(
                     Code.WATCHLIST_TOO_LONG,

@@ -96,9 +96,9 @@ class Certificates:
         """Read every file again, changed or not. What can't be used is said and left alone."""
         self._renew(self._everything())
 
-    def expires_at(self) -> dict[str, float]:
-        """When each certificate ends, in seconds since the epoch, by the path of its file."""
-        return {files.cert: watched.content.expires_at for files, watched in self._pairs.items()}
+    def in_use(self) -> dict[str, Pair]:
+        """Each certificate that is shown to clients, by the path of its file."""
+        return {files.cert: watched.content for files, watched in self._pairs.items()}
 
     def _everything(self) -> list[Watched[Any]]:
         return [*self._pairs.values(), *self._authorities.values()]

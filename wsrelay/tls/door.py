@@ -11,6 +11,7 @@ from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
     IReactorTime,
+    ITransport,
 )
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -18,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..config.settings import TlsListener
+from .failures import Failures
 from .pair import Pair
 from .profile import new_context
 
@@ -65,11 +67,24 @@ class TlsDoor:
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         return SSL.Connection(self._default, None)
 
-    def factory(self, behind: IProtocolFactory, clock: IReactorTime) -> TLSMemoryBIOFactory:
+    def factory(
+        self, behind: IProtocolFactory, clock: IReactorTime, failures: Failures
+    ) -> TLSMemoryBIOFactory:
         """What listens: ``behind`` builds the protocols that get what was decrypted."""
-        factory = TLSMemoryBIOFactory(self, False, behind, clock)
-        factory.protocol = _TlsConnection
-        return factory
+        return _TlsFactory(self, behind, clock, failures)
+
+
+class _TlsFactory(TLSMemoryBIOFactory):
+    def __init__(
+        self,
+        door: TlsDoor,
+        behind: IProtocolFactory,
+        clock: IReactorTime,
+        failures: Failures,
+    ) -> None:
+        super().__init__(door, False, behind, clock)
+        self.protocol = _TlsConnection
+        self.failures = failures
 
 
 class _TlsConnection(TLSMemoryBIOProtocol):
@@ -79,7 +94,12 @@ class _TlsConnection(TLSMemoryBIOProtocol):
     the outbox has done already.
     """
 
+    factory: _TlsFactory
     _farewell: IDelayedCall | None = None
+
+    def makeConnection(self, transport: ITransport) -> None:
+        self.factory.failures.began()
+        super().makeConnection(transport)
 
     def loseConnection(self) -> None:
         if not self.connected or self.disconnecting:
@@ -104,4 +124,7 @@ class _TlsConnection(TLSMemoryBIOProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._farewell is not None and self._farewell.active():
             self._farewell.cancel()
+        if not self._handshakeDone:
+            peer = getattr(self.getPeer(), "host", "unix")
+            self.factory.failures.failed(peer, (self._reason or reason).value)
         super().connectionLost(reason)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..core.apps import App, Apps
 from ..core.connections import Connections
+from ..core.readiness import Readiness
 from ..core.relay import Relay
 from ..core.signins import SignIns
 from .exchange import Answer, Request
@@ -22,6 +23,7 @@ class Desk:
     signins: SignIns
     connections: Connections
     quotas: Quotas
+    readiness: Readiness
 
 
 #: Answers one kind of request; the text is the part of the path that names something.

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.web import http
 
 from ..callers import Callers
-from .api import Api
+from .api import ELSEWHERE, Api
 from .exchange import Answer, Request, parse_query, refusal
 
 _log = Logger()
@@ -49,6 +49,7 @@ class RelayRequest(http.Request):
 
     def _refuse_body(self, most: int) -> None:
         """Answer 413 before the body has come, and close: the rest is not read."""
+        self.channel.factory.api.count(ELSEWHERE, 413, 0)
         body = refusal(413, f"the body is larger than {most} bytes (max_body_bytes)").body
         if self.content is not None:  # a file, if it was to be a large one
             self.content.close()

@@ -95,7 +95,13 @@ class RelayFactory(WebSocketServerFactory):
         options = {name: getattr(self, name) for name in WebSocketServerProtocol.CONFIG_ATTRS}
         # A plain function would become a method, and be called with one argument too many.
         options["perMessageCompressionAccept"] = staticmethod(self.perMessageCompressionAccept)
+        options["tally"] = tally
         self.protocol: Any = type("RelayProtocol", (RelayProtocol,), options)
+
+    @property
+    def unwritten(self) -> int:
+        """How many connections have something to be written in this turn of the reactor."""
+        return len(self._turn)
 
     def when_empty(self, most_seconds: float) -> Deferred[None]:
         """Fires when the last connection is gone, or after ``most_seconds`` without them."""

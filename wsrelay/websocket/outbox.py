@@ -46,6 +46,10 @@ class Turn:
             self._is_scheduled = True
             self._call_soon(self._end)
 
+    def __len__(self) -> int:
+        """How many outboxes are still to be written."""
+        return len(self._unwritten)
+
     def _end(self) -> None:
         unwritten = self._unwritten
         take = unwritten.popleft
@@ -150,6 +154,7 @@ class Outbox:
         if self._is_full:
             self._hold(waiting)
         elif len(waiting) == 1:
+            self._tally.bytes_out += len(waiting[0])
             self._transport.write(waiting[0])
         else:
             self._write(waiting)
@@ -157,30 +162,45 @@ class Outbox:
     def _write(self, frames: list[bytes]) -> None:
         data = b"".join(frames)
         if len(data) <= PIECE:
+            self._tally.bytes_out += len(data)
             self._transport.write(data)
             return
         for start in range(0, len(data), PIECE):
             if self._is_full:
                 self._hold([data[start:]])
                 return
-            self._transport.write(data[start : start + PIECE])
+            piece = data[start : start + PIECE]
+            self._tally.bytes_out += len(piece)
+            self._transport.write(piece)
 
     def _hold(self, frames: list[bytes]) -> None:
+        tally = self._tally
+        if not self._held:
+            tally.held_readers += 1
+        size = sum(map(len, frames))
         self._held += frames
-        self._held_bytes += sum(map(len, frames))
+        self._held_bytes += size
+        tally.held_bytes += size
         if self._held_bytes > self._most_bytes:
-            self._held = []
-            self._held_bytes = 0
-            self._tally.slow_readers_closed += 1
+            self._release()
+            tally.slow_readers_closed += 1
             self._close(
                 Code.OVER_CAPACITY,
                 f"reads too slowly: more than {self._most_bytes} bytes wait (max_waiting_bytes)",
             )
 
+    def _release(self) -> list[bytes]:
+        """What was held; nothing is from now on."""
+        held = self._held
+        if held:
+            self._tally.held_readers -= 1
+            self._tally.held_bytes -= self._held_bytes
+            self._held, self._held_bytes = [], 0
+        return held
+
     def drop(self) -> None:
         """Forget all that waits, for good: the connection is gone."""
-        self._held = []
-        self._held_bytes = 0
+        self._release()
         self._waiting = _NOWHERE
 
     # -- IPushProducer: the transport tells whether it is full ---------------------------
@@ -191,8 +211,7 @@ class Outbox:
 
     def resumeProducing(self) -> None:
         self._is_full = False
-        held, self._held, self._held_bytes = self._held, [], 0
-        if held:
+        if held := self._release():
             self._write(held)
 
     def stopProducing(self) -> None:

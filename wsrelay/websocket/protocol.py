@@ -9,6 +9,7 @@ from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.logger import Logger
 
 from ..core.errors import Code
+from ..core.notices import Tally
 from ..pusher.admission import Hello
 from ..pusher.keepalive import Pulse
 from ..pusher.session import Session
@@ -52,6 +53,7 @@ class RelayProtocol(LeanProtocol):
     """
 
     factory: RelayFactory
+    tally: Tally
     transport: Any
     http_request_uri: str
     maxFramePayloadSize: int
@@ -136,6 +138,8 @@ class RelayProtocol(LeanProtocol):
         if session is not None:
             self._receive = _ignore
             session.lost(code or 1005, reason or "")
+        else:
+            self.tally.handshakes_failed += 1
         self._outbox.drop()
         self.factory.sweep.discard(self)  # last: whoever waits for the last one may end it all
 
@@ -148,6 +152,7 @@ class RelayProtocol(LeanProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         self.pulse.heard = True
+        self.tally.bytes_in += len(data)
         if self.state == self.STATE_CONNECTING and not self.data:
             rest = self._shake_hands(data)
             if rest == b"":

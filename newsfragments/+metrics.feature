@@ -1,0 +1,1 @@
+Metrics for Prometheus at `http://127.0.0.1:9601/metrics`, and the state of the relay as JSON at `/status` beside them: `--metrics-port` moves both, 0 closes them. `etc/` has a Grafana dashboard and alerts, `docs/operations.md` lists every metric.

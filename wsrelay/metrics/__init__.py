@@ -1,0 +1,1 @@
+"""How the relay is doing: Prometheus' metrics and a status document, on a listener of their own."""
