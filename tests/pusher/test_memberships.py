@@ -496,7 +496,7 @@ def test_a_fault_of_ours_during_a_join_is_answered_and_the_connection_stays_usab
         raise OSError("lost")
 
     attend, relayed.bus.attend = relayed.bus.attend, fails  # type: ignore[assignment]
-    client.subscribe("room")
+    client.session.receive(b'{"event":"pusher:subscribe","data":{"channel":"room"}}')
     (refused,) = client.heard()
     assert (refused["event"], refused["channel"]) == ("pusher:subscription_error", "room")
     assert refused["data"]["status"] == 500
@@ -522,7 +522,7 @@ def test_a_channel_that_cannot_be_left_does_not_keep_the_others(relayed: Relayed
             raise OSError("lost")
 
     relayed.relay.unsubscribe = fails_once  # type: ignore[method-assign]
-    client.vanish()
+    client.session.lost(1006, "")
     assert [failure.type for failure in relayed.tasks.failures] == [OSError]
     relayed.tasks.failures.clear()
     relayed.assert_empty()
