@@ -110,7 +110,7 @@ class RelayService(MultiService):
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
         )
-        callers = Callers()
+        callers = self.callers = Callers()
         quotas = Quotas(time.monotonic)
         desk = Desk(self.apps, self.relay, self.signins, self.connections, quotas, self.readiness)
         api = Api(desk, self.tally, time.time, time.monotonic, settings.path_prefix)

@@ -40,6 +40,19 @@ def test_connections_are_told_by_app_and_by_how_they_ended() -> None:
         assert seen.sample("wsrelay_connections_refused_total", code="4100") == 0
 
 
+def test_connections_that_are_no_websockets_are_told_while_they_are_open() -> None:
+    with watched() as seen:
+        seen.relay.guest()
+        asking, silent = seen.relay.line(), seen.relay.line()
+        asking.send(request("GET", "/up"))
+        seen.relay.turn()
+        assert seen.sample("wsrelay_http_connections") == 2
+        for line in (asking, silent):
+            line.hang_up()
+        seen.relay.turn()
+        assert seen.sample("wsrelay_http_connections") == 0
+
+
 def test_handshakes_that_fail_are_told() -> None:
     with watched() as seen:
         line = seen.relay.line()

@@ -44,6 +44,19 @@ def test_a_relay_in_memory_leaves_nothing_in_the_reactor_when_it_is_stopped() ->
         assert seen.metrics.port_number is None
 
 
+def test_while_it_stops_it_still_tells_who_watches_why_it_is_not_ready() -> None:
+    with watched() as seen:
+        seen.relay.guest().is_alive = False
+        stopped = seen.relay.service.stopService()
+        seen.relay.turn()
+        assert seen.status()["reasons"] == ["the server is stopping"]
+        assert seen.sample("wsrelay_ready") == 0
+        assert seen.metrics.port_number is not None
+        seen.relay.advance(10)
+        assert stopped.called
+        assert seen.metrics.port_number is None
+
+
 def test_0_is_no_metrics() -> None:
     with watched() as seen:
         settings = structs.replace(seen.relay.service._settings, metrics_port=0)

@@ -101,6 +101,11 @@ class Metrics(Collector):
             "code",
             seen.edges.refused,
         )
+        yield GaugeMetricFamily(
+            "wsrelay_http_connections",
+            "Open connections that are not WebSockets, or not yet.",
+            len(seen.callers),
+        )
         yield CounterMetricFamily(
             "wsrelay_handshakes_failed",
             "WebSocket handshakes that were refused as such or never ended.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Protocol
 
 from ..core.apps import Apps
@@ -65,6 +65,9 @@ class Seen(Protocol):
     connections: Connections
     relay: Relay
     readiness: Readiness
+
+    @property
+    def callers(self) -> Sized: ...
 
     @property
     def messenger(self) -> Messenger: ...
