@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime, ITransport
 
 from ..core.notices import Tally
 from ..core.ports import Door
+from ..edge.trust import Trusted
 from ..pusher.admission import Hello
 from ..pusher.session import Session
 from . import echo
@@ -60,12 +61,15 @@ class RelayFactory(WebSocketServerFactory):
         path_prefix: str = "",
         echo_path: str = "",
         deflate: bool = False,
+        trusted: Trusted | None = None,
         max_message_bytes: int,
         max_waiting_bytes: int,
         close_timeout: float,
     ) -> None:
         super().__init__(reactor=reactor)
         self.new_session = new_session
+        #: The proxies that may say whom they speak for, ``None`` when there are none.
+        self.trusted = trusted or None
         self.sweep = Sweep(reactor)
         self._tally = tally
         self._turn = Turn(lambda call: reactor.callLater(0, call))
@@ -156,7 +160,9 @@ class RelayFactory(WebSocketServerFactory):
         if isinstance(address, IPv4Address):
             return f"{address.host}:{address.port}"
         if isinstance(address, IPv6Address):
-            return f"[{address.host}]:{address.port}"
+            host = address.host
+            # IPv4, told by a socket for both kinds (RFC 4291, 2.5.5.2).
+            return f"{host[7:] if host.startswith('::ffff:') else f'[{host}]'}:{address.port}"
         return "unix"
 
 
