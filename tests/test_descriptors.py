@@ -86,7 +86,8 @@ def test_the_limit_is_the_one_that_the_process_may_have() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "kept_back"), [(128, 96), (1024, 960), (4096, 3840), (1 << 20, (1 << 20) - 1024)]
+    ("limit", "kept_back"),
+    [(40, 30), (128, 96), (1024, 960), (4096, 3840), (1 << 20, (1 << 20) - 1024)],
 )
 def test_some_are_kept_back(limit: int, kept_back: int) -> None:
     assert Descriptors(limit, Connections(), Tally(), Clock().seconds).kept_back == kept_back

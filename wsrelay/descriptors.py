@@ -25,6 +25,8 @@ _log = Logger(namespace="wsrelay")
 
 #: Below this the log says at the start how to have more.
 PLENTY = 65536
+#: What counts as the limit where there is none.
+MOST = 1 << 30
 #: Connections taken before the reactor has its turn again, or turned away.
 MOST_AT_ONCE = 128
 #: Seconds that a port rests when there is no descriptor for whoever knocks.
@@ -34,12 +36,11 @@ ADVICE = "LimitNOFILE= of systemd, or the hard limit of ulimit -Hn"
 
 def raise_limit() -> int:
     """Have as many descriptors as the process may give itself; how many that are."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == hard:
-        return soft
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # where the kernel allows less than it says (macOS)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else MOST
 
 
 class Descriptors:
@@ -50,7 +51,7 @@ class Descriptors:
     ) -> None:
         self.limit = limit
         #: From this one on, they are kept back.
-        self.kept_back = limit - min(max(limit // 16, 32), 1024)
+        self.kept_back = limit - min(max(limit // 16, 32), 1024, limit // 4)
         self._connections = connections
         self._tally = tally
         self._on_scarcity, self._on_end = Sparingly(clock), Sparingly(clock)
