@@ -123,6 +123,7 @@ class RelayService(MultiService):
             reactor,
             api,
             upgrade=lambda transport, head: take_over(self.websocket, transport, head),
+            asker=self._proxies.trusted.asker,
             path_prefix=settings.path_prefix,
             max_body_bytes=settings.max_body_bytes,
             cors_origins=settings.cors_origins,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet import address
 
 import tests.properties  # noqa: F401  (how many examples)
-from wsrelay.edge.trust import MOST_HOPS, Trusted, forwarded_for, host_of
+from wsrelay.edge.trust import MOST_HOPS, Trusted, forwarded_for, host_of, name_of_peer
 
 PROXY, CDN, ADA = "10.0.0.1:4711", "198.51.100.7", "203.0.113.9"
 TRUSTED = Trusted(["10.0.0.0/8", "198.51.100.0/24", "fd00::/8"])
@@ -108,3 +109,17 @@ def test_all_headers_of_a_head_are_one_list() -> None:
 )
 def test_the_address_of_a_name_in_the_log(peer: str, host: str) -> None:
     assert host_of(peer) == host
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        (address.IPv4Address("TCP", "192.0.2.1", 4711), "192.0.2.1:4711"),
+        (address.IPv6Address("TCP", "2001:db8::1", 4711), "[2001:db8::1]:4711"),
+        # As a socket for both kinds tells it, which is what listens on all interfaces.
+        (address.IPv6Address("TCP", "::ffff:192.0.2.1", 4711), "192.0.2.1:4711"),
+        (address.UNIXAddress(None), "unix"),
+    ],
+)
+def test_a_peer_is_named_as_people_write_addresses(address: object, name: str) -> None:
+    assert name_of_peer(address) == name

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 #: What stands for whoever connects to a Unix socket.
 UNIX = "unix"
@@ -65,6 +66,11 @@ class Trusted:
                 break
         return peer
 
+    def asker(self, connection: Any, head: bytes) -> str:
+        """Whom a request on this connection is of; what stands behind its head is no matter."""
+        peer = name_of_peer(connection.getPeer())
+        return self.client(peer, forwarded_for(head.partition(b"\r\n\r\n")[0])) if self else peer
+
 
 def forwarded_for(head: bytes) -> str:
     """All ``X-Forwarded-For`` of a request's head, which is as it came, in their order."""
@@ -75,6 +81,16 @@ def host_of(peer: str) -> str:
     """The address alone, of a client as the log names him; ``unix`` is itself."""
     host, _, port = peer.rpartition(":")
     return (host if port.isdigit() else peer).strip("[]")
+
+
+def name_of_peer(address: Any) -> str:
+    """As the log names whoever a transport says is its peer: ``unix`` if he has no address."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return UNIX
+    if ":" in host and not host.startswith("::ffff:"):
+        return f"[{host}]:{address.port}"
+    return f"{host.removeprefix('::ffff:')}:{address.port}"  # see plain
 
 
 def plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

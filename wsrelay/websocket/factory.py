@@ -8,13 +8,12 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ITransport
 
 from ..core.notices import Tally
 from ..core.ports import Door
-from ..edge.trust import Trusted
+from ..edge.trust import Trusted, name_of_peer
 from ..pusher.admission import Hello
 from ..pusher.session import Session
 from . import echo
@@ -156,14 +155,7 @@ class RelayFactory(WebSocketServerFactory):
 
     def name_peer(self, transport: ITransport) -> str:
         """The client's address for the log: ``192.0.2.7:50412``."""
-        address = transport.getPeer()
-        if isinstance(address, IPv4Address):
-            return f"{address.host}:{address.port}"
-        if isinstance(address, IPv6Address):
-            host = address.host
-            # IPv4, told by a socket for both kinds (RFC 4291, 2.5.5.2).
-            return f"{host[7:] if host.startswith('::ffff:') else f'[{host}]'}:{address.port}"
-        return "unix"
+        return name_of_peer(transport.getPeer())
 
 
 def _printable(text: str) -> str:
