@@ -35,6 +35,7 @@ class Port:
     connected = True
     disconnecting = False
     sessionno = 0
+    numberAccepts = 100
 
     def __init__(self, *outcomes: Any) -> None:
         self.socket = Knocking(*outcomes)

@@ -125,7 +125,10 @@ class Acceptor:
     def accept(self) -> None:
         """Take whoever waits, as far as there are descriptors for them."""
         listening = self._port.socket
-        for _ in range(MOST_AT_ONCE):
+        # Whoever closes a port that is shared asks for all (sharing).
+        most = max(self._port.numberAccepts, MOST_AT_ONCE)
+        self._port.numberAccepts = MOST_AT_ONCE
+        for _ in range(most):
             try:
                 connection, client = listening.accept()
             except BlockingIOError:

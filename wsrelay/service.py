@@ -200,9 +200,7 @@ class RelayService(MultiService):
         reactor = SharingReactor(self._reactor) if self._settings.reuse_port else self._reactor
         try:
             for endpoints, factory in self._doors():
-                self._ports += listen(
-                    reactor, endpoints, factory, self._wave, self._descriptors
-                )
+                self._ports += listen(reactor, endpoints, factory, self._wave, self._descriptors)
         except CannotStart:
             for port in self._ports:
                 port.stopListening()

@@ -57,6 +57,14 @@ class Gate(Protocol):
             self._deadline.cancel()
 
 
+class _Stranger(Protocol):
+    """Closed at once."""
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
+
+
 class GateFactory(Factory):
     """Stands at a port with ``proxy_protocol``, and lets in only whom the trusted bring."""
 
@@ -91,7 +99,7 @@ class GateFactory(Factory):
         host = _host(addr)
         if not self._trusted.holds(host):
             self.refused(host, "it is not one of trusted_proxies")
-            return None  # closed at once
+            return _Stranger()
         gate = Gate()
         gate.factory = self
         return gate
