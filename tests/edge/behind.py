@@ -7,13 +7,14 @@ with.
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,14 @@ def command(name: str) -> str:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    """A port below those that the system gives to whoever connects, where it would be taken soon.
+
+    That of a daemon which can't be told to take any free one and say which.
+    """
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
 
 
 def sample(name: str) -> str:
