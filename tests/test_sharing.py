@@ -14,6 +14,11 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from tests.loopback import reactor
+from wsrelay.core.connections import Connections
+from wsrelay.core.notices import Tally
+from wsrelay.descriptors import Descriptors
+from wsrelay.edge.gate import GateFactory
+from wsrelay.edge.trust import Trusted
 from wsrelay.listening import CannotStart, leave, listen, tcp_endpoint
 from wsrelay.sharing import SharedPort, SharingReactor, listeners
 from wsrelay.transport import EagerServer
@@ -39,6 +44,8 @@ class SharingTest(TestCase):
         self.clients: list[socket.socket] = []
         self.factories: list[Any] = []
         self.ports: list[SharedPort] = []
+        self.descriptors = Descriptors(10_000, Connections(), Tally(), reactor.seconds)
+        self.addCleanup(self.descriptors.close)
         self.addCleanup(self.everybody_goes)
 
     async def everybody_goes(self) -> None:
@@ -62,10 +69,14 @@ class SharingTest(TestCase):
         factory.name = bytes([len(self.factories)])
         self.factories.append(factory)
         endpoint = tcp_endpoint(self.interface, number)
-        [port] = listen(SharingReactor(reactor), [endpoint], factory, None)
+        door = self.before(factory)
+        [port] = listen(SharingReactor(reactor), [endpoint], door, None, self.descriptors)
         assert isinstance(port, SharedPort)
         self.ports.append(port)
         return port
+
+    def before(self, factory: Any) -> Any:
+        return factory
 
     def group(self, many: int) -> list[SharedPort]:
         first = self.listening()
@@ -176,6 +187,17 @@ class SharingTest(TestCase):
             with pytest.raises(CannotStart) as raised:
                 self.listening(number)
         assert f"port {number} is taken" in str(raised.value)
+
+    async def test_a_port_for_proxies_alone_is_left_as_well(self) -> None:
+        told: list[str] = []
+        self.before = lambda factory: GateFactory(  # type: ignore[method-assign]
+            factory, Trusted([]), reactor, timeout=10, refused=lambda host, why: told.append(host)
+        )
+        old, _new = self.group(2)
+        assert old.steer_away()
+        assert told  # by connections of its own
+        await old.stopListening()
+        assert listeners(self.ports[1].socket) == 1
 
     async def test_a_shared_port_is_left_like_any_other(self) -> None:
         old, _ = self.group(2)

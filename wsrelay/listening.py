@@ -21,6 +21,8 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFacto
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from .descriptors import Acceptor, Descriptors
+from .edge.gate import GateFactory
 from .sharing import SharedPort
 from .transport import EagerServer, Wave
 
@@ -46,6 +48,7 @@ def listen(
     descriptions: Sequence[str],
     factory: IProtocolFactory,
     wave: Wave | None,
+    descriptors: Descriptors | None = None,
 ) -> list[IListeningPort]:
     """Listen on every endpoint, or on none: ``CannotStart`` if one of them can't be had."""
     ports: list[IListeningPort] = []
@@ -67,6 +70,8 @@ def listen(
             raise _explained(description, port)
         if type(port) in (tcp.Port, SharedPort):
             port.transport = transport  # type: ignore[attr-defined]
+        if descriptors is not None and isinstance(port, tcp.Port):
+            port.doRead = Acceptor(port, descriptors).accept  # type: ignore[method-assign]
         if is_adopted:
             _inherited.add(port)
         ports.append(port)
@@ -143,7 +148,10 @@ def tcp_endpoint(host: str, port: int) -> str:
 
 def is_tls(port: IListeningPort) -> bool:
     """Whether TLS is spoken there."""
-    return isinstance(getattr(port, "factory", None), TLSMemoryBIOFactory)
+    factory = getattr(port, "factory", None)
+    if isinstance(factory, GateFactory):
+        factory = factory.behind
+    return isinstance(factory, TLSMemoryBIOFactory)
 
 
 def endpoint_of(port: IListeningPort) -> str:
@@ -154,8 +162,16 @@ def endpoint_of(port: IListeningPort) -> str:
 
 
 def name_of(port: IListeningPort) -> str:
-    """``127.0.0.1:6001``, ``[::1]:6001`` or a socket's path; ``... (TLS)`` where that is spoken."""
-    return _name_of(port.getHost()) + (" (TLS)" if is_tls(port) else "")
+    """``127.0.0.1:6001``, ``[::1]:6001`` or a socket's path, and what is spoken there.
+
+    That is ``(TLS)``, ``(PROXY)`` or ``(PROXY) (TLS)``.
+    """
+    is_gate = isinstance(getattr(port, "factory", None), GateFactory)
+    return (
+        _name_of(port.getHost())
+        + (" (PROXY)" if is_gate else "")
+        + (" (TLS)" if is_tls(port) else "")
+    )
 
 
 def _name_of(address: IAddress) -> str:

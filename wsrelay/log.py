@@ -3,7 +3,7 @@ message."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import coroutine as coroutine_like
 from typing import Any
 
@@ -70,6 +70,29 @@ def _on_one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+class Sparingly:
+    """Warns once in a while of what may happen often. ``clock`` is monotonic, in seconds."""
+
+    #: Seconds between two lines.
+    PAUSE = 10.0
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._next = clock()
+        self._unsaid = 0
+
+    def warn(self, line: str, **values: object) -> None:
+        """Write the line, or count it: the next one says how many there were."""
+        now = self._clock()
+        if now < self._next:
+            self._unsaid += 1
+            return
+        self._next = now + self.PAUSE
+        unsaid, self._unsaid = self._unsaid, 0
+        more = f" (and {unsaid} more such before)" if unsaid else ""
+        _log.warn(line + more, **values)
 
 
 def observers(*each: Observer) -> Observer:

@@ -21,6 +21,7 @@ from .core.notices import Tally
 from .core.ports import Observer
 from .core.readiness import Readiness
 from .core.visitors import Visitors
+from .descriptors import Descriptors, raise_limit
 from .frontdoor import FrontDoorFactory
 from .inheriting import inherited
 from .listening import (
@@ -36,6 +37,7 @@ from .log import log_connection, log_refusal, observers, spawn
 from .metrics.edges import Edges
 from .metrics.service import MetricsService
 from .notify import Notify
+from .proxies import Proxies
 from .pusher.counting import Counting
 from .pusher.session import Session
 from .pusher.surroundings import Surroundings
@@ -77,6 +79,8 @@ class RelayService(MultiService):
         self.readiness.withdraw("start", "the server is starting")
         self.edges = Edges()
         self.connections = Connections()
+        self._descriptors = Descriptors(raise_limit(), self.connections, self.tally, time.monotonic)
+        self._proxies = Proxies(settings, reactor, self.tally)
         self.apps = Apps(settings.apps)
         self.messenger = self._messenger()
         listeners: list[Observer] = [log_refusal, self.messenger, self.edges]
@@ -106,6 +110,7 @@ class RelayService(MultiService):
             path_prefix=settings.path_prefix,
             echo_path=settings.echo_path,
             deflate=settings.deflate,
+            trusted=self._proxies.trusted,
             max_message_bytes=max(app.max_event_bytes for app in self.apps) + ROOM_AROUND_DATA,
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
@@ -118,6 +123,7 @@ class RelayService(MultiService):
             reactor,
             api,
             upgrade=lambda transport, head: take_over(self.websocket, transport, head),
+            asker=self._proxies.trusted.asker,
             path_prefix=settings.path_prefix,
             max_body_bytes=settings.max_body_bytes,
             cors_origins=settings.cors_origins,
@@ -194,7 +200,7 @@ class RelayService(MultiService):
         reactor = SharingReactor(self._reactor) if self._settings.reuse_port else self._reactor
         try:
             for endpoints, factory in self._doors():
-                self._ports += listen(reactor, endpoints, factory, self._wave)
+                self._ports += listen(reactor, endpoints, factory, self._wave, self._descriptors)
         except CannotStart:
             for port in self._ports:
                 port.stopListening()
@@ -207,6 +213,7 @@ class RelayService(MultiService):
         self.certificates.start()
         names = " and ".join(map(name_of, self._ports))
         _log.info("Listening on {names} for {apps}", names=names, apps=self._describe_apps())
+        self._descriptors.say_limit()
         if is_development(self._settings):
             _log.warn("{advice}", advice=development_advice(self._ports))
         self.readiness.restore("start")
@@ -221,12 +228,17 @@ class RelayService(MultiService):
         failures = Failures(self.tally, time.monotonic)
         if settings.listen or has_plain_port(settings):
             listen = settings.listen or inherited(self._reactor, settings)
-            yield self._endpoints(listen, settings.host, settings.port), self._front_door
+            yield (
+                self._endpoints(listen, settings.host, settings.port),
+                self._proxies.before(self._front_door, settings.proxy_protocol),
+            )
         for door in self.certificates.doors:
             tls = door.settings
             yield (
                 self._endpoints(tls.listen, tls.host or settings.host, tls.port),
-                door.factory(self._front_door, self._reactor, failures),
+                self._proxies.before(
+                    door.factory(self._front_door, self._reactor, failures), tls.proxy_protocol
+                ),
             )
 
     def _endpoints(self, listen: Sequence[str], host: str, port: int) -> Sequence[str]:
@@ -264,6 +276,7 @@ class RelayService(MultiService):
         if self._wave is not None:
             self._wave.close()
         self.notify.close()
+        self._descriptors.close()
         return super().stopService()
 
 

@@ -16,4 +16,5 @@ def take_over(factory: IProtocolFactory, transport: Any, received: bytes) -> Non
     else:
         transport.protocol = protocol
     protocol.makeConnection(transport)
-    protocol.dataReceived(received)
+    if received:
+        protocol.dataReceived(received)

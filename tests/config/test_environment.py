@@ -38,6 +38,7 @@ def error_of(**environ: str) -> str:
         ("WEBHOOK_PRIVATE_ADDRESSES", "true", True),
         ("MAX_CONNECTIONS_PER_IP", "50", 50),
         ("CONNECTION_RATE_PER_IP", "2.5", 2.5),
+        ("TRUSTED_PROXIES", "127.0.0.1, fd00::/8,unix", ("127.0.0.1", "fd00::/8", "unix")),
         ("LOG_FORMAT", "json", "json"),
         ("LOG_CONNECTIONS", "false", False),
         ("DRAIN", "2.5", 2.5),
@@ -59,7 +60,15 @@ def test_no_setting_is_without_a_test_above() -> None:
     [mark] = test_every_setting_has_its_variable.pytestmark
     tested = {case[0].lower() for case in mark.args[1]}
     of_tls = {"tls_port", "tls_cert", "tls_key"}  # which go together: test_tls.py
-    assert tested == set(Settings.__struct_fields__) - {"apps", "tls"} - of_tls
+    assert tested == set(Settings.__struct_fields__) - {"apps", "tls", "proxy_protocol"} - of_tls
+
+
+def test_the_proxy_protocol_has_its_variable_and_needs_to_know_whom_to_trust() -> None:
+    settings = settings_of(WSRELAY_PROXY_PROTOCOL="true", WSRELAY_TRUSTED_PROXIES="10.0.0.0/8")
+    assert settings.proxy_protocol
+    assert error_of(WSRELAY_PROXY_PROTOCOL="true") == (
+        "proxy_protocol: needs trusted_proxies, the addresses of the proxies that connect"
+    )
 
 
 @pytest.mark.parametrize(

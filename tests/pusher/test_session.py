@@ -397,6 +397,19 @@ def test_who_comes_from_an_address_with_too_many_connections_is_refused_with_410
     relayed.assert_empty()
 
 
+def test_while_descriptors_are_scarce_who_comes_is_refused_with_4100_and_who_is_here_stays(
+    relayed: Relayed,
+) -> None:
+    client = relayed.connect()
+    relayed.connections.is_full = True
+    late = relayed.client()
+    late.session.open(Hello(key=relayed.app.key))
+    assert late.door.closed == [(Code.OVER_CAPACITY, "the server has no room for more connections")]
+    assert client.closed is None
+    relayed.connections.is_full = False
+    relayed.connect()
+
+
 def test_who_is_refused_does_not_count_for_his_address() -> None:
     relayed = Relayed(visitors=Visitors(lambda: 0.0, most_open=1))
     relayed.client().session.open(Hello(key="no-such-key"))

@@ -92,6 +92,10 @@ class Process:
         return found[0]
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def port(self) -> int:
         return int(self.wait_for(LISTENING)[1])
 

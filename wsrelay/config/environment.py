@@ -9,7 +9,7 @@ from .layer import ConfigurationError, Layer
 from .settings import Settings
 
 #: Settings that an environment variable ``WSRELAY_NAME`` may hold; lists are split at commas.
-_LISTS = ("listen", "cors_origins")
+_LISTS = ("listen", "cors_origins", "trusted_proxies")
 _SETTINGS = tuple(name for name in Settings.__struct_fields__ if name not in ("apps", "tls"))
 #: Other variables of ours: where the file is, the app, and its rights.
 _OTHERS = ("config", "laravel_env", "app_id", "app_key", "app_secret")

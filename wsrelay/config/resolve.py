@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ..core.apps import App, Apps
+from ..edge.trust import Trusted
 from . import dotenv
 from .environment import layer_from
 from .layer import ConfigurationError, Layer
@@ -55,6 +56,7 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Settings:
     settings = _merged(checked, rights)
     _refuse_half_a_pair(settings, {name for _, values in checked for name in values})
     _refuse_twin_ports(settings)
+    _refuse_unknown_proxies(settings)
     return settings
 
 
@@ -159,6 +161,20 @@ def _refuse_twin_ports(settings: Settings) -> None:
                 "certificates of one [[tls]], chosen by name"
             )
         taken.add(place)
+
+
+def _refuse_unknown_proxies(settings: Settings) -> None:
+    try:
+        trusted = Trusted(settings.trusted_proxies)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"trusted_proxies: {error}; expected addresses, networks such as 10.0.0.0/8, or unix"
+        ) from error
+    is_gated = settings.proxy_protocol or any(each.proxy_protocol for each in settings.tls)
+    if is_gated and not trusted:
+        raise ConfigurationError(
+            "proxy_protocol: needs trusted_proxies, the addresses of the proxies that connect"
+        )
 
 
 def _refuse_strangers(settings: Settings) -> None:

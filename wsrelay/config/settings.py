@@ -71,6 +71,13 @@ class TlsListener(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     minimum_version: Annotated[
         Literal["1.2", "1.3"], Meta(description="Oldest version of TLS that is spoken.")
     ] = "1.2"
+    proxy_protocol: Annotated[
+        bool,
+        Meta(
+            description="Connections begin with a PROXY header, version 1 or 2, before TLS, and "
+            "come from `trusted_proxies` only."
+        ),
+    ] = False
     client_ca: Annotated[
         str,
         Meta(
@@ -126,6 +133,22 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         float,
         Meta(ge=0, le=100_000, description="Connections a second of one address; 4100. 0: any."),
     ] = 0
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=1000,
+            description="Proxies that are believed when they say whom they speak for "
+            "(`X-Forwarded-For`, PROXY header): addresses, networks such as `10.0.0.0/8`, or "
+            "`unix` for whoever connects to a Unix socket. Empty: none.",
+        ),
+    ] = ()
+    proxy_protocol: Annotated[
+        bool,
+        Meta(
+            description="Connections to `port`, `tls_port` and `listen` begin with a PROXY "
+            "header, version 1 or 2, and come from `trusted_proxies` only."
+        ),
+    ] = False
     webhook_private_addresses: Annotated[
         bool,
         Meta(description="Whether webhooks may go to loopback, link-local and private addresses."),
@@ -238,4 +261,9 @@ def tls_listeners(settings: Settings) -> tuple[TlsListener, ...]:
     if not settings.tls_cert:
         return settings.tls
     certificate = Certificate(cert=settings.tls_cert, key=settings.tls_key)
-    return (TlsListener(port=settings.tls_port, certificates=(certificate,)), *settings.tls)
+    listener = TlsListener(
+        port=settings.tls_port,
+        certificates=(certificate,),
+        proxy_protocol=settings.proxy_protocol,
+    )
+    return (listener, *settings.tls)

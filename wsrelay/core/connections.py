@@ -18,6 +18,8 @@ class Connections:
         self.on_change: Callable[[str], None] | None = None
         #: The server is stopping: nobody is admitted any more.
         self.is_closing = False
+        #: The process has hardly any descriptors left: nobody is admitted for now.
+        self.is_full = False
 
     def add(self, app_id: str, socket_id: str, conversation: Conversation) -> None:
         self._apps.setdefault(app_id, {})[socket_id] = conversation

@@ -132,12 +132,14 @@ class Tally:
         "bytes_in",
         "bytes_out",
         "client_events",
+        "connections_turned_away",
         "deliveries",
         "fan_outs",
         "handshakes_failed",
         "held_bytes",
         "held_readers",
         "messages_in",
+        "proxy_headers_refused",
         "rejections",
         "request_durations",
         "requests",
@@ -159,6 +161,10 @@ class Tally:
         #: An index is found in a third of the time that a search among bounds takes.
         self.fan_outs = [0] * 33
         self.slow_readers_closed = 0
+        #: Closed unanswered, because the process had no descriptor left.
+        self.connections_turned_away = 0
+        #: Connections to a port with ``proxy_protocol`` that no trusted proxy made, or not rightly.
+        self.proxy_headers_refused = 0
         #: Bytes that wait for readers who do not keep up, and how many those are.
         self.held_bytes = 0
         self.held_readers = 0

@@ -111,6 +111,17 @@ class Metrics(Collector):
             "WebSocket handshakes that were refused as such or never ended.",
             seen.tally.handshakes_failed,
         )
+        yield CounterMetricFamily(
+            "wsrelay_connections_turned_away",
+            "Connections that were closed unanswered, because no descriptor was left.",
+            seen.tally.connections_turned_away,
+        )
+        yield CounterMetricFamily(
+            "wsrelay_proxy_headers_refused",
+            "Connections to a port with proxy_protocol that were closed: of no trusted proxy, or "
+            "without a PROXY header.",
+            seen.tally.proxy_headers_refused,
+        )
         yield _gauges(
             "wsrelay_channels",
             "Channels with a subscriber on this node.",

@@ -31,6 +31,8 @@ def enter(around: Surroundings, hello: Hello, address: str) -> App:
     """``admit``, for one more connection from this address; raise ``ConnectionRefused``."""
     if around.connections.is_closing:
         raise ConnectionRefused(Code.OVER_CAPACITY, "the server is stopping")
+    if around.connections.is_full:
+        raise ConnectionRefused(Code.OVER_CAPACITY, "the server has no room for more connections")
     around.visitors.arrive(address)
     app = around.apps.with_key(hello.key)
     count = around.connections.count_everywhere(app.id) if app is not None else 0

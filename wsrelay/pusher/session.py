@@ -117,8 +117,9 @@ class Session:
 
     @property
     def _address(self) -> str:
-        """The client's address, without the port."""
-        return self._peer.rpartition(":")[0]
+        """The client's address, without the port, which is not always known."""
+        host, _, port = self._peer.rpartition(":")
+        return host if port.isdigit() else self._peer
 
     def _duty_is_due(self) -> None:
         self._duty = None

@@ -166,10 +166,11 @@ class Api:
             check_request(app, request, self._clock(), self._prefix)
         except SignatureMismatch as mismatch:
             _log.warn(
-                "app {app}: {method} {path} refused (401): {reason}" + _advice(mismatch),
+                "app {app}: {method} {path} of {asker} refused (401): {reason}" + _advice(mismatch),
                 app=app.id,
                 method=request.method,
                 path=request.path,
+                asker=request.asker(),
                 reason=mismatch.message,
                 expected=mismatch.expected,
             )

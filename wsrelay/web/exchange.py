@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
 from msgspec import Struct, json
+
+
+def somebody() -> str:
+    """Of whom nothing is known."""
+    return "somebody"
 
 
 class Request(Struct, frozen=True):
@@ -15,6 +21,8 @@ class Request(Struct, frozen=True):
     #: Decoded pairs in order of appearance, repeated keys kept.
     query: list[tuple[str, str]]
     body: bytes
+    #: Names who asks: for the log, and only worked out when it is written.
+    asker: Callable[[], str] = somebody
 
 
 class Answer(Struct, frozen=True):

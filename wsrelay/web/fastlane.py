@@ -9,6 +9,7 @@ third of the time this way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +21,7 @@ from twisted.protocols.policies import TimeoutMixin
 
 from ..takeover import take_over
 from .api import Api
-from .exchange import Answer, Request, parse_query
+from .exchange import Answer, Request, parse_query, somebody
 from .site import RelaySite
 
 _log = Logger()
@@ -34,7 +35,9 @@ _METHODS = (b"GET", b"POST")
 _MOST_DIGITS = 10
 
 
-def take_request(data: bytes, most_body: int) -> tuple[Request, int] | None:
+def take_request(
+    data: bytes, most_body: int, asker: Callable[[], str] = somebody
+) -> tuple[Request, int] | None:
     """The common request that ``data`` begins with, and where it ends; ``None`` if there is none.
 
     Strict on purpose (RFC 9112): one spelling of everything, no folded lines, one length. What
@@ -84,6 +87,7 @@ def take_request(data: bytes, most_body: int) -> tuple[Request, int] | None:
             path.decode(),
             parse_query(query.decode()),
             data[body : body + length],
+            asker,
         ),
         body + length,
     )
@@ -128,7 +132,8 @@ class FastLane(TimeoutMixin, Protocol):
     def _take(self) -> None:
         """Answer the requests that are here, one after the other."""
         while self._received and not self._is_answering:
-            taken = take_request(self._received, self._lane.max_body_bytes)
+            asker = partial(self._lane.slow.asker, self.transport, self._received)
+            taken = take_request(self._received, self._lane.max_body_bytes, asker)
             if taken is None:
                 self.setTimeout(None)
                 self.transport.resumeProducing()

@@ -76,10 +76,16 @@ class RelayRequest(http.Request):
             self.path.decode("utf-8", "replace"),
             parse_query(query.decode("utf-8", "replace")),
             self.content.read(),
+            self._asker,
         )
         Deferred.fromCoroutine(site.api.respond(asked)).addCallback(self._send).addErrback(
             lambda failure: _log.failure("an answer was not sent", failure)
         )
+
+    def _asker(self) -> str:
+        told = self.requestHeaders.getRawHeaders(b"x-forwarded-for") or []
+        head = b"".join(b"\r\nX-Forwarded-For: " + each for each in told)
+        return self.channel.factory.asker(self.channel.transport, head)
 
     def _give_away(self, site: RelaySite) -> None:
         """Let the WebSocket side have this connection, with the request's head as it came.
@@ -175,6 +181,7 @@ class RelaySite(http.HTTPFactory):
         api: Api,
         *,
         upgrade: Callable[[Any, bytes], None],
+        asker: Callable[[Any, bytes], str],
         path_prefix: str,
         max_body_bytes: int,
         cors_origins: tuple[str, ...],
@@ -185,6 +192,8 @@ class RelaySite(http.HTTPFactory):
         self.callers = Callers() if callers is None else callers
         #: Makes a transport a WebSocket, given the head of its handshake.
         self.upgrade = upgrade
+        #: Names whom a request is of, given its transport and its head.
+        self.asker = asker
         self.app_path = f"{path_prefix}/app/".encode()
         self.max_body_bytes = max_body_bytes
         self.cors_origins = cors_origins

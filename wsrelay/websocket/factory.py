@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ITransport
 
 from ..core.notices import Tally
 from ..core.ports import Door
+from ..edge.trust import Trusted, name_of_peer
 from ..pusher.admission import Hello
 from ..pusher.session import Session
 from . import echo
@@ -60,12 +60,15 @@ class RelayFactory(WebSocketServerFactory):
         path_prefix: str = "",
         echo_path: str = "",
         deflate: bool = False,
+        trusted: Trusted | None = None,
         max_message_bytes: int,
         max_waiting_bytes: int,
         close_timeout: float,
     ) -> None:
         super().__init__(reactor=reactor)
         self.new_session = new_session
+        #: The proxies that may say whom they speak for, ``None`` when there are none.
+        self.trusted = trusted or None
         self.sweep = Sweep(reactor)
         self._tally = tally
         self._turn = Turn(lambda call: reactor.callLater(0, call))
@@ -152,12 +155,7 @@ class RelayFactory(WebSocketServerFactory):
 
     def name_peer(self, transport: ITransport) -> str:
         """The client's address for the log: ``192.0.2.7:50412``."""
-        address = transport.getPeer()
-        if isinstance(address, IPv4Address):
-            return f"{address.host}:{address.port}"
-        if isinstance(address, IPv6Address):
-            return f"[{address.host}]:{address.port}"
-        return "unix"
+        return name_of_peer(transport.getPeer())
 
 
 def _printable(text: str) -> str:

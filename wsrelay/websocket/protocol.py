@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from ..core.errors import Code
 from ..core.notices import Tally
+from ..edge.trust import forwarded_for
 from ..pusher.admission import Hello
 from ..pusher.keepalive import Pulse
 from ..pusher.session import Session
@@ -83,6 +84,9 @@ class RelayProtocol(LeanProtocol):
         if hello is None:
             raise ConnectionDeny(ConnectionDeny.NOT_FOUND, "WebSockets are served at /app/{key}")
         self._hello = hello
+        if self.factory.trusted is not None:
+            told = request.headers.get("x-forwarded-for", "")  # joined by commas
+            self.peer = self.factory.trusted.client(self.peer, told)
         self.websocket_extensions = (
             acceptable(self.websocket_extensions) if self.factory.takes_extensions else []
         )
@@ -103,6 +107,8 @@ class RelayProtocol(LeanProtocol):
             return None
         handshake, end = taken
         self._hello = hello
+        if self.factory.trusted is not None:
+            self.peer = self.factory.trusted.client(self.peer, forwarded_for(data[:end]))
         self.sendData(response(handshake.key))
         self.state = self.STATE_OPEN
         self._onOpen()

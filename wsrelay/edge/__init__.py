@@ -1,0 +1,1 @@
+"""Whom a connection speaks for, when a proxy stands between."""
