@@ -106,8 +106,7 @@ class RelayRequest(http.Request):
         if answer.status != 204:
             headers.setRawHeaders(b"content-type", [answer.content_type.encode()])
         headers.setRawHeaders(b"content-length", [b"%d" % len(answer.body)])
-        # RFC 9110, 6.6.1. The fast lane leaves it out: no backend's library reads it.
-        headers.setRawHeaders(b"date", [http.datetimeToString()])
+        headers.setRawHeaders(b"date", [self.channel.factory.api.date().encode()])
         for name, value in answer.headers:
             headers.setRawHeaders(name, [value])
         self._allow_origin()
