@@ -194,9 +194,11 @@ class Wire:
 class Server:
     """A started ``RelayService`` on a reactor whose time stands still until ``advance``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, read: Callable[[], Settings] | None = None) -> None:
         self.reactor: Any = MemoryReactorClock()
-        self.service = RelayService(unwatched(settings), self.reactor)
+        self.service = RelayService(
+            unwatched(settings), self.reactor, read=read and (lambda: unwatched(read()))
+        )
         self.service.privilegedStartService()
         self.service.startService()
         self._wires: list[Wire] = []
@@ -260,12 +262,14 @@ class Server:
 
 
 @contextmanager
-def running(settings: Settings | None = None) -> Iterator[Server]:
-    """A server in memory, with Autobahn's timers on its clock too."""
+def running(
+    settings: Settings | None = None, read: Callable[[], Settings] | None = None
+) -> Iterator[Server]:
+    """A server in memory, with Autobahn's timers on its clock too; ``read`` is for reloads."""
     if settings is None:
         settings = Settings(apps=(APP,))
     real_loop = txaio.config.loop
-    server = Server(settings)
+    server = Server(settings, read)
     txaio.config.loop = server.reactor
     try:
         yield server

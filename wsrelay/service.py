@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -41,6 +41,7 @@ from .proxies import Proxies
 from .pusher.counting import Counting
 from .pusher.session import Session
 from .pusher.surroundings import Surroundings
+from .reloading import Reloading, Rooms, longest_message
 from .sharing import SharingReactor
 from .stopping import CLOSE_TIMEOUT, Stopping
 from .takeover import take_over
@@ -58,14 +59,18 @@ from .websocket.factory import RelayFactory
 
 _log = Logger(namespace="wsrelay")
 
-#: What a message holds besides an event's data: event, channel, auth, channel_data. Bytes.
-ROOM_AROUND_DATA = 16 * 1024
-
 
 class RelayService(MultiService):
     """Builds the rooms, introduces them to each other, opens the doors and closes them."""
 
-    def __init__(self, settings: Settings, reactor: Any, log_observer: Any = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        log_observer: Any = None,
+        read: Callable[[], Settings] | None = None,
+    ) -> None:
+        """``read`` reads the settings anew when they are to be reloaded."""
         super().__init__()
         self.setName("wsrelay")
         self._settings = settings
@@ -82,7 +87,8 @@ class RelayService(MultiService):
         self._descriptors = Descriptors(raise_limit(), self.connections, self.tally, time.monotonic)
         self._proxies = Proxies(settings, reactor, self.tally)
         self.apps = Apps(settings.apps)
-        self.messenger = self._messenger()
+        sender = Sender(reactor, may_reach_private=settings.webhook_private_addresses)
+        self.messenger = self._messenger(sender)
         listeners: list[Observer] = [log_refusal, self.messenger, self.edges]
         if settings.log_connections:
             listeners.insert(0, log_connection)
@@ -111,7 +117,7 @@ class RelayService(MultiService):
             echo_path=settings.echo_path,
             deflate=settings.deflate,
             trusted=self._proxies.trusted,
-            max_message_bytes=max(app.max_event_bytes for app in self.apps) + ROOM_AROUND_DATA,
+            max_message_bytes=longest_message(settings),
             max_waiting_bytes=settings.max_waiting_bytes,
             close_timeout=CLOSE_TIMEOUT,
         )
@@ -129,12 +135,13 @@ class RelayService(MultiService):
             cors_origins=settings.cors_origins,
             callers=callers,
         )
+        lane = FastLaneFactory(
+            api, site, max_body_bytes=settings.max_body_bytes, idle_timeout=IDLE_TIMEOUT
+        )
         self._front_door = FrontDoorFactory(
             reactor,
             self.websocket,
-            FastLaneFactory(
-                api, site, max_body_bytes=settings.max_body_bytes, idle_timeout=IDLE_TIMEOUT
-            ),
+            lane,
             path_prefix=settings.path_prefix,
             echo_path=settings.echo_path,
             handshake_timeout=settings.handshake_timeout,
@@ -156,15 +163,28 @@ class RelayService(MultiService):
             MetricsService(
                 self, reactor, settings.metrics_port, settings.metrics_host
             ).setServiceParent(self)
+        rooms = Rooms(
+            apps=self.apps,
+            connections=self.connections,
+            visitors=self._around.visitors,
+            cache=hall.cache,
+            websocket=self.websocket,
+            lane=lane,
+            front_door=self._front_door,
+            messenger=self.messenger,
+            sender=sender,
+            certificates=self.certificates,
+            call_later=reactor.callLater,
+        )
+        self._reloading = Reloading(settings, read or (lambda: settings), rooms)
 
     def listening(self) -> Sequence[str]:
         """Where it listens: ``tcp 127.0.0.1:6001``."""
         return [endpoint_of(port) for port in self._ports]
 
-    def _messenger(self) -> Messenger:
+    def _messenger(self, sender: Sender) -> Messenger:
         """Raises ``CannotStart`` for a webhook that can't be one."""
         reactor = self._reactor
-        sender = Sender(reactor, may_reach_private=self._settings.webhook_private_addresses)
         try:
             return Messenger(
                 self.apps,
@@ -256,10 +276,12 @@ class RelayService(MultiService):
         return f"app{'s' if len(ids) > 1 else ''} {', '.join(ids[:5])}{more}"
 
     def reload(self) -> None:
-        """Take up what has changed in the certificates' files. Nobody's connection is touched."""
+        """Take up what has changed in the configuration and the certificates; see ``reloading``."""
         self.notify.reloading()
-        self.certificates.reload()
-        self.notify.reloaded()
+        try:
+            self._reloading.reload()
+        finally:
+            self.notify.reloaded()
 
     # -- stopping ------------------------------------------------------------------------
 

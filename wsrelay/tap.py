@@ -10,7 +10,7 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
-from .config.resolve import ConfigurationError, Given, resolve
+from .config.resolve import ConfigurationError, Given, reader, resolve
 from .logform import observer_for
 from .service import RelayService
 
@@ -105,6 +105,7 @@ class Options(usage.Options):
         """Read the whole configuration, so that a mistake is told before anything starts."""
         try:
             self.settings = resolve(self.given(), os.environ)
+            self.read = reader(self.given(), os.environ)
         except ConfigurationError as error:
             raise SystemExit(f"wsrelay: {error}") from error
 
@@ -114,7 +115,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     observer = observer_for(options.parent, options.settings.log_format)
-    relay = RelayService(options.settings, reactor, observer)
+    relay = RelayService(options.settings, reactor, observer, options.read)
     _reload_on_hangup(reactor, relay)
     reactor.addSystemEventTrigger("before", "shutdown", _end_at_the_next_signal, reactor, relay)
     return relay

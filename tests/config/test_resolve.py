@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tests.properties  # noqa: F401  (how many examples, and which)
-from wsrelay.config.resolve import ConfigurationError, Given, resolve
+from wsrelay.config.resolve import ConfigurationError, Given, reader, resolve, sources
 from wsrelay.config.settings import DEVELOPMENT_APP, Settings, is_development
 
 #: Each source, strongest first, with the port that it names.
@@ -364,3 +364,49 @@ def test_a_secret_is_in_no_repr_and_no_error(
     except ConfigurationError as error:
         shown = "".join(traceback.format_exception(error, limit=0))
     assert secret not in shown
+
+
+# -- reading again -----------------------------------------------------------------------------
+
+
+def test_files_are_read_anew_from_where_they_are_whatever_directory_it_is_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    toml, env = tmp_path / "wsrelay.toml", tmp_path / ".env"
+    toml.write_text("port = 1")
+    env.write_text("WSRELAY_HOST=::1")
+    monkeypatch.chdir(tmp_path)
+    readers = [
+        reader(Given(config="wsrelay.toml", laravel_env=".env"), {}),
+        reader(Given(), {"WSRELAY_CONFIG": "wsrelay.toml", "WSRELAY_LARAVEL_ENV": ".env"}),
+    ]
+    monkeypatch.chdir(elsewhere)
+    for port, read in zip((2, 3), readers, strict=True):
+        toml.write_text(f"port = {port}")
+        assert (read().port, read().host) == (port, "::1")
+    toml.write_text("prot = 1")
+    with pytest.raises(ConfigurationError, match=f"{toml}: prot: unknown key"):
+        readers[0]()
+
+
+# -- where a setting comes from ----------------------------------------------------------------
+
+
+def test_each_setting_that_is_said_has_the_source_that_won(tmp_path: Path) -> None:
+    toml, env = tmp_path / "wsrelay.toml", tmp_path / ".env"
+    toml.write_text(
+        'port = 1\nhost = "::1"\nlog_format = "json"\n'
+        '[[apps]]\nid = "1"\nkey = "a"\nsecret = "s"\n[[apps]]\nid = "2"\nkey = "b"\nsecret = "s"\n'
+    )
+    env.write_text("PUSHER_APP_ID=1\nPUSHER_APP_KEY=c\nPUSHER_APP_SECRET=s\nPUSHER_PORT=2\n")
+    given = Given(config=str(toml), laravel_env=str(env), settings={"log_format": "text"})
+    assert sources(given, {"WSRELAY_HOST": "127.0.0.1"}) == {
+        "port": str(env),
+        "host": "environment",
+        "log_format": "options",
+        "apps.1": str(env),
+        "apps.2": str(toml),
+    }
+    assert sources(Given(), {}) == {}

@@ -116,3 +116,14 @@ def test_credentials_do_not_end_in_a_new_line(field: str, value: str) -> None:
     given = {"id": "1001", "key": "app-key", "secret": "s"} | {field: value}
     with pytest.raises(msgspec.ValidationError, match=field):
         msgspec.convert(given, App, dec_hook=lambda _, text: Secret(text))
+
+
+def test_other_apps_take_the_place_of_all_before_or_nothing_changes() -> None:
+    apps = Apps([an_app(id="1", key="a"), an_app(id="2", key="b")])
+    with pytest.raises(ValueError, match="two apps have the key 'c'"):
+        apps.serve([an_app(id="3", key="c"), an_app(id="4", key="c")])
+    assert [app.id for app in apps] == ["1", "2"]
+    apps.serve([an_app(id="2", key="new")])
+    assert [app.id for app in apps] == ["2"]
+    assert apps.with_key("a") is apps.with_key("b") is apps.with_id("1") is None
+    assert apps.with_key("new") is apps.with_id("2") is not None

@@ -69,3 +69,12 @@ def test_what_is_larger_than_all_memory_is_not_remembered() -> None:
     assert len(memory) == 0
     put(memory, "cache-a", b"1234567890")
     assert len(memory) == 1
+
+
+def test_a_smaller_limit_lets_the_oldest_go_at_once() -> None:
+    memory = Memory(Clock().seconds, 100)
+    for name in ("cache-a", "cache-b"):
+        memory.put("1", name, b"x" * 40, 60)
+    memory.limit(50)
+    assert len(memory) == 1
+    assert drive(memory.get("1", "cache-b")) is not None

@@ -72,3 +72,16 @@ def test_who_paused_longest_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) 
     visitors.arrive("192.0.2.3")
     visitors.arrive(BOB)
     refusal(visitors, "192.0.2.3")
+
+
+def test_a_new_limit_counts_those_who_are_there() -> None:
+    visitors = Visitors(Clock().seconds)
+    visitors.arrive(ADA)
+    visitors.arrive(BOB)
+    visitors.limit(1, 0, [ADA, BOB])
+    assert "its limit" in refusal(visitors, ADA).message
+    visitors.leave(BOB)
+    visitors.arrive(BOB)
+    visitors.limit(0, 0, [ADA, BOB])
+    visitors.arrive(ADA)
+    assert len(visitors) == 0

@@ -124,6 +124,11 @@ def test_twistd_and_twist_list_the_relay(command: str, installed: Path, tmp_path
     assert re.search(r"^ +wsrelay +A Pusher-protocol WebSocket relay\.", listed, re.MULTILINE)
 
 
+def test_the_command_comes_with_it(installed: Path, tmp_path: Path) -> None:
+    told = run(installed / "wsrelay", "config", "show", cwd=tmp_path)
+    assert re.search(r"^port +6001 +default", told, re.MULTILINE)
+
+
 def test_the_installed_relay_starts_answers_and_stops(relay: subprocess.Popen[bytes]) -> None:
     port = read_until(relay, r"Listening on \S*?:(\d+)\b(?!:).*\n").group(1)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/up", timeout=DEADLINE) as answer:

@@ -77,13 +77,13 @@ class Process:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
-        """The first line that fits, said already or yet to come."""
+    def wait_for(self, pattern: str | re.Pattern[str], after: int = 0) -> re.Match[str]:
+        """The first line that fits, said already or yet to come; ``after`` so many others."""
         search = re.compile(pattern).search
         found: list[re.Match[str]] = []
 
         def is_said() -> bool:
-            found.extend(m for line in self.lines if (m := search(line)) is not None)
+            found.extend(m for line in self.lines[after:] if (m := search(line)) is not None)
             return bool(found) or not self._reader.is_alive()
 
         with self._changed:

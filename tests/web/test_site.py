@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from email.utils import parsedate_to_datetime
 
 from tests.loopback import Http, LoopbackTestCase, Response, request
 from tests.memory import handshake, running
@@ -79,6 +81,12 @@ class KeepAliveTest(LoopbackTestCase):
         assert response.status == 200
         assert response.headers["connection"].lower() == "close"
         assert await connection.closed() == b""
+
+    async def test_its_answer_has_a_date_by_which_clocks_can_be_compared(self) -> None:
+        for connection in ("keep-alive", "close"):
+            answer = await self.ask("GET", "/up", Connection=connection)
+            off = parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()
+            assert -60 < off <= 1
 
     async def test_http_1_0_is_answered_and_closed(self) -> None:
         connection = await self.http()

@@ -257,7 +257,7 @@ def test_when_too_much_waits_in_all_the_longest_backlog_loses_its_oldest(
         backend.messenger(ChannelOccupied(APP_ID, f"d{number}"))
     assert backend.messenger.tally.queued_bytes <= 11 * (OVERHEAD + 100)
     assert backend.messenger.tally.dropped > 0
-    assert len(backend.messenger._backlogs[0]) == 2 + backlog_module.AT_ONCE
+    assert len(next(backend.messenger._everybody()).backlog) == 2 + backlog_module.AT_ONCE
 
 
 def test_a_faulty_webhook_is_told_when_the_relay_is_made() -> None:
@@ -401,3 +401,123 @@ class TestOverHTTP(Sending):
         ]
         assert self.clock.getDelayedCalls() == []
         assert self.tasks.failures == []
+
+
+# -- other webhooks at a reload ----------------------------------------------------------------
+
+NEW_HOOK = "https://example.com/new"
+
+
+def reconfigure(backend: Backend, *apps: App) -> None:
+    backend.messenger.prepare(apps)()
+
+
+def urls(backend: Backend) -> list[str]:
+    """Where everything since the last look went."""
+    posted = [target.url.decode() for target, _ in backend.posts.posted]
+    backend.posts.posted.clear()
+    return posted
+
+
+def test_a_new_webhook_hears_of_what_happens_from_then_on() -> None:
+    backend = Backend(hooked())
+    backend.messenger(OCCUPIED)
+    reconfigure(backend, hooked(Webhook(url=HOOK), Webhook(url=NEW_HOOK)))
+    assert urls(backend) == [HOOK]
+    backend.messenger(ADDED)
+    assert urls(backend) == [HOOK, NEW_HOOK]
+
+
+def test_what_waits_for_a_webhook_that_stays_is_kept_with_its_pauses() -> None:
+    backend = Backend(hooked())
+    backend.posts.accepts = False
+    backend.messenger(OCCUPIED)
+    before = list(backend.messenger._everybody())
+    reconfigure(backend, hooked(client_event_rate=3))
+    assert list(backend.messenger._everybody()) == before
+    assert backend.messenger._former == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"webhooks": (Webhook(url=NEW_HOOK),)},
+        {"secret": Secret("new")},
+        {"key": "new"},
+        {"webhook_batching": True},
+    ],
+)
+def test_for_one_that_changed_what_happened_before_goes_where_and_signed_as_it_was(
+    changed: dict[str, Any],
+) -> None:
+    backend = Backend(hooked())
+    backend.posts.accepts = False
+    backend.messenger(OCCUPIED)
+    [(target, delivery)] = backend.posts.posted
+    reconfigure(backend, hooked(**changed) if "webhooks" not in changed else an_app(**changed))
+    backend.posts.under_way[0].errback(PostFailed("refuses connections"))
+    backend.clock.advance(1)
+    assert backend.posts.posted == [(target, delivery)] * 2
+    assert len(backend.messenger._former) == 1
+    backend.posts.under_way[1].callback(None)
+    assert backend.messenger._former == []
+    backend.messenger(CacheMissed(APP_ID, "cache-a"))
+    backend.clock.advance(WINDOW)
+    told, newest = backend.posts.posted[-1]
+    secret = changed.get("secret", an_app().secret).reveal()
+    assert newest.signature == hmac.new(secret, newest.body, "sha256").hexdigest()
+    assert told.app.key == changed.get("key", an_app().key)
+    assert (told.url.decode() == NEW_HOOK) is ("webhooks" in changed)
+
+
+def test_a_batch_that_is_gathered_is_sent_before_its_webhook_goes() -> None:
+    backend = Backend(hooked(webhook_batching=True))
+    backend.messenger(OCCUPIED)
+    reconfigure(backend)
+    assert backend.heard() == [("channel_occupied", "presence-a")]
+    assert list(backend.messenger._everybody()) == []
+
+
+def test_of_an_app_that_is_gone_nothing_more_is_told_also_not_what_was_held_back() -> None:
+    backend = Backend(hooked())
+    backend.messenger(OCCUPIED)
+    backend.messenger(VACATED)
+    backend.heard()
+    reconfigure(backend)
+    backend.clock.advance(GRACE + 1)
+    assert backend.heard() == []
+    reconfigure(backend, hooked())
+    backend.messenger(OCCUPIED)
+    assert backend.heard() == [("channel_occupied", "presence-a")], "it is news again"
+
+
+def test_a_channel_that_was_not_wanted_for_a_while_is_news_again() -> None:
+    backend = Backend(hooked())
+    backend.messenger(OCCUPIED)
+    backend.messenger(ADDED)
+    reconfigure(backend, hooked(Webhook(url=HOOK, events=("member_added",))))
+    backend.messenger(VACATED)
+    reconfigure(backend, hooked())
+    backend.heard()
+    backend.messenger(OCCUPIED)
+    backend.messenger(ADDED)
+    assert backend.heard() == [("channel_occupied", "presence-a")], "the member was wanted always"
+
+
+def test_a_faulty_webhook_is_refused_and_the_others_stay() -> None:
+    backend = Backend(hooked())
+    with pytest.raises(ValueError, match=r"webhook 1 of app .*: url: "):
+        backend.messenger.prepare([hooked(Webhook(url="http://a:0/"))])
+    backend.messenger(OCCUPIED)
+    assert urls(backend) == [HOOK]
+
+
+def test_what_waits_for_a_former_webhook_is_waited_for_at_the_end() -> None:
+    backend = Backend(hooked())
+    backend.posts.accepts = False
+    backend.messenger(OCCUPIED)
+    reconfigure(backend)
+    ended = backend.stop()
+    assert ended == []
+    backend.posts.under_way[0].callback(None)
+    assert ended == [None]

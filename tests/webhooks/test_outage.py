@@ -25,7 +25,7 @@ def outage(clock: Clock) -> Outage:
 
 def test_all_is_well_without_a_word(outage: Outage, log: Log) -> None:
     outage.over()
-    outage.stopped()
+    outage.ended("the relay stopped")
     assert log == []
 
 
@@ -79,7 +79,7 @@ def test_what_was_lost_is_told_when_the_relay_stops(outage: Outage, clock: Clock
     outage.dropped("the relay is stopping")
     log.clear()
     clock.advance(5)
-    outage.stopped()
+    outage.ended("the relay stopped")
     assert log.lines() == [
         f"{NAME} was in trouble for 5 s when the relay stopped; 0 given up, 1 dropped"
     ]

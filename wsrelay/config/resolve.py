@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from .environment import layer_from
 from .layer import ConfigurationError, Layer
 from .settings import DEVELOPMENT_APP, Settings, tls_listeners
 
-__all__ = ["ConfigurationError", "Given", "resolve"]
+__all__ = ["ConfigurationError", "Given", "reader", "resolve", "sources"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -38,11 +39,52 @@ class Given(Struct, frozen=True):
     settings: Mapping[str, Any] = {}
 
 
+def reader(given: Given, environ: Mapping[str, str]) -> Callable[[], Settings]:
+    """``resolve``, to be called whenever the files may have changed.
+
+    They are looked for where they are now, whatever directory the process is in by then.
+    """
+    anchored = structs.replace(
+        given,
+        config=given.config and os.path.abspath(given.config),
+        laravel_env=given.laravel_env and os.path.abspath(given.laravel_env),
+    )
+    known = dict(environ)
+    for name in ("WSRELAY_CONFIG", "WSRELAY_LARAVEL_ENV"):
+        if known.get(name):
+            known[name] = os.path.abspath(known[name])
+    return lambda: resolve(anchored, known)
+
+
 def resolve(given: Given, environ: Mapping[str, str]) -> Settings:
     """One configuration out of all sources; raise ``ConfigurationError`` with the first fault.
 
     Apps of all sources are served together; where two name the same id, the higher one counts.
     """
+    checked, rights = _checked(given, environ)
+    said = {name for _, values in checked for name in values}
+    settings = _merged(checked, rights)
+    _refuse_half_a_pair(settings, said)
+    _refuse_twin_ports(settings)
+    _refuse_unknown_proxies(settings)
+    return settings
+
+
+def sources(given: Given, environ: Mapping[str, str]) -> dict[str, str]:
+    """Which source says each setting that is not a default; ``apps.ID`` for each app."""
+    found: dict[str, str] = {}
+    for source, values in _checked(given, environ)[0]:
+        for app in values.pop("apps", ()):
+            found.setdefault(f"apps.{app.id}", source)
+        for name in values:
+            found.setdefault(name, source)
+    return found
+
+
+def _checked(
+    given: Given, environ: Mapping[str, str]
+) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, Any]]:
+    """What each source says, the highest first, and the rights of apps outside of the file."""
     layers = [_options(given)]
     if laravel_env := given.laravel_env or environ.get("WSRELAY_LARAVEL_ENV"):
         layers.append(_laravel(laravel_env, environ))
@@ -53,11 +95,7 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Settings:
     checked = [(layer.name, _with_rights(layer.checked(is_text=True), rights)) for layer in layers]
     if config := given.config or environ.get("WSRELAY_CONFIG"):
         checked.append((config, _toml(config).checked(is_text=False)))
-    settings = _merged(checked, rights)
-    _refuse_half_a_pair(settings, {name for _, values in checked for name in values})
-    _refuse_twin_ports(settings)
-    _refuse_unknown_proxies(settings)
-    return settings
+    return checked, rights
 
 
 def _options(given: Given) -> Layer:

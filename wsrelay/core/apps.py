@@ -272,16 +272,24 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Apps:
     """The apps this relay serves, found by their id (HTTP) or by their key (sockets)."""
 
+    _by_id: dict[str, App]
+    _by_key: dict[str, App]
+
     def __init__(self, apps: Iterable[App]) -> None:
-        self._by_id: dict[str, App] = {}
-        self._by_key: dict[str, App] = {}
+        self.serve(apps)
+
+    def serve(self, apps: Iterable[App]) -> None:
+        """Serve these from now on, and no others; raise ``ValueError`` and change nothing."""
+        by_id: dict[str, App] = {}
+        by_key: dict[str, App] = {}
         for app in apps:
-            if app.id in self._by_id:
+            if app.id in by_id:
                 raise ValueError(f"two apps have the id {app.id!r}; ids must differ")
-            if app.key in self._by_key:
+            if app.key in by_key:
                 raise ValueError(f"two apps have the key {app.key!r}; keys must differ")
-            self._by_id[app.id] = app
-            self._by_key[app.key] = app
+            by_id[app.id] = app
+            by_key[app.key] = app
+        self._by_id, self._by_key = by_id, by_key
 
     def with_id(self, app_id: str) -> App | None:
         return self._by_id.get(app_id)

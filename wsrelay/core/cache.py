@@ -32,8 +32,7 @@ class Memory:
         self._forget((app_id, channel))
         self._events[app_id, channel] = (payload, self._clock() + seconds)
         self._bytes += len(payload)
-        while self._bytes > self._most_bytes:
-            self._forget(next(iter(self._events)))
+        self._make_room()
 
     async def get(self, app_id: str, channel: str) -> Cached | None:
         event = self._events.get((app_id, channel))
@@ -45,6 +44,15 @@ class Memory:
             self._forget((app_id, channel))
             return None
         return Cached(payload, seconds_left)
+
+    def limit(self, most_bytes: int) -> None:
+        """Remember no more than this from now on."""
+        self._most_bytes = most_bytes
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while self._bytes > self._most_bytes:
+            self._forget(next(iter(self._events)))
 
     def _forget(self, key: tuple[str, str]) -> None:
         event = self._events.pop(key, None)

@@ -39,6 +39,9 @@ class Connections:
     def get(self, app_id: str, socket_id: str) -> Conversation | None:
         return self._apps.get(app_id, {}).get(socket_id)
 
+    def of(self, app_id: str) -> list[Conversation]:
+        return list(self._apps.get(app_id, {}).values())
+
     def count(self, app_id: str) -> int:
         """On this node."""
         return len(self._apps.get(app_id, ()))

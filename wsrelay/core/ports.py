@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from .apps import App
 from .cache import Cached
 from .errors import Code
 from .frame import Frame
@@ -127,7 +128,15 @@ class CallLater(Protocol):
 
 
 class Conversation(Protocol):
-    """A client's session, as far as others may end it."""
+    """A client's session, as far as others may change or end it."""
+
+    app: App
+
+    @property
+    def address(self) -> str: ...
+
+    def follow(self, app: App) -> None:
+        """Go by the app's new settings from the next message on."""
 
     def close(self, code: Code, message: str) -> None: ...
 

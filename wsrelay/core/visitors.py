@@ -6,7 +6,8 @@ one address.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from .errors import Code, ConnectionRefused
 from .limits import TokenBucket
@@ -20,9 +21,13 @@ class Visitors:
 
     def __init__(self, clock: Callable[[], float], most_open: int = 0, rate: float = 0) -> None:
         self._clock = clock
+        self.limit(most_open, rate, ())
+
+    def limit(self, most_open: int, rate: float, present: Iterable[str]) -> None:
+        """Count by these limits from now on; ``present`` is the address of each who is there."""
         self._most_open = most_open
         self._rate = rate
-        self._open: dict[str, int] = {}
+        self._open: dict[str, int] = dict(Counter(present)) if most_open else {}
         #: In order of the last visit, the longest ago first.
         self._paces: dict[str, TokenBucket] = {}
 

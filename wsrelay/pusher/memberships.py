@@ -19,11 +19,11 @@ from .surroundings import Surroundings
 class Memberships:
     """What one connection is subscribed to, and as whom."""
 
-    __slots__ = ("_app", "_around", "_channels", "_door", "_user_ids", "has_authorized")
+    __slots__ = ("_around", "_channels", "_door", "_user_ids", "app", "has_authorized")
 
     def __init__(self, around: Surroundings, app: App, door: Door) -> None:
         self._around = around
-        self._app = app
+        self.app = app
         self._door = door
         self._channels: dict[str, Channel] = {}
         #: The user behind each presence subscription.
@@ -44,7 +44,7 @@ class Memberships:
         ``user`` is who the connection has signed in as.
         """
         try:
-            refuse_bad_name(self._app, asked.channel)
+            refuse_bad_name(self.app, asked.channel)
             known = self._channels.get(asked.channel)
             if known is not None:
                 await self._confirm(known)
@@ -59,7 +59,7 @@ class Memberships:
             raise
 
     async def _join(self, asked: Subscribe, user: User | None) -> None:
-        app, name, around = self._app, asked.channel, self._around
+        app, name, around = self.app, asked.channel, self._around
         if len(self._channels) >= app.max_subscriptions:
             raise SubscriptionRefused(
                 name,
@@ -99,20 +99,20 @@ class Memberships:
             self._door.send(Frame(joined.cached))
         elif not joined.meanwhile:
             self._door.send(codec.cache_miss(channel.name))
-            self._around.observer(CacheMissed(self._app.id, channel.name))
+            self._around.observer(CacheMissed(self.app.id, channel.name))
         for frame in joined.meanwhile:
             self._door.send(frame)
 
     async def _confirm(self, channel: Channel) -> None:
         """A second subscribe is answered like the first; nobody else hears of it."""
         if channel.kind.has_presence:
-            members = await self._around.relay.presence.members(self._app.id, channel.name)
+            members = await self._around.relay.presence.members(self.app.id, channel.name)
             self._door.send(codec.presence_subscription_succeeded(channel.name, members))
         else:
             self._door.send(codec.subscription_succeeded(channel.name))
 
     def _tell_refused(self, refused: SubscriptionRefused) -> None:
-        dialect = self._app.error_dialect
+        dialect = self.app.error_dialect
         if dialect != "pusher":
             self._door.send(
                 codec.subscription_error(
@@ -140,5 +140,5 @@ class Memberships:
     async def _leave(self, channel: Channel) -> None:
         if channel.kind.is_for_one_user:  # held by the sign-in, and left when that ends
             return
-        await self._around.relay.unsubscribe(self._app.id, channel, self._door.socket_id)
-        self._around.counting.changed(self._app, channel)
+        await self._around.relay.unsubscribe(self.app.id, channel, self._door.socket_id)
+        self._around.counting.changed(self.app, channel)

@@ -101,7 +101,7 @@ class Session:
         """Admit the client, or say why not and close."""
         around = self._around
         try:
-            app = self.app = enter(around, hello, self._address)
+            app = self.app = enter(around, hello, self.address)
         except ConnectionRefused as refused:
             self._state = State.CLOSED
             around.observer(ConnectionDenied(self._peer, refused.code, refused.message))
@@ -116,19 +116,27 @@ class Session:
             self._duty = around.call_later(app.authorization_timeout, self._duty_is_due)
 
     @property
-    def _address(self) -> str:
+    def address(self) -> str:
         """The client's address, without the port, which is not always known."""
         host, _, port = self._peer.rpartition(":")
         return host if port.isdigit() else self._peer
 
     def _duty_is_due(self) -> None:
         self._duty = None
+        if not self.app.authorization_timeout:  # a reload has lifted it
+            return
         if self._user is None and not self._memberships.has_authorized:
             self.close(
                 Code.UNAUTHORIZED,
                 f"no sign-in and no private or presence channel within "
                 f"{self.app.authorization_timeout:g} s (authorization_timeout)",
             )
+
+    def follow(self, app: App) -> None:
+        """Go by the app's new settings from the next message on; what was granted stays."""
+        if app.client_event_rate != self.app.client_event_rate:
+            self._whispers = None
+        self.app = self._memberships.app = app
 
     def close(self, code: Code, message: str) -> None:
         """Say goodbye: a ``pusher:error``, then a close frame with the same code."""
@@ -153,7 +161,7 @@ class Session:
             self._duty.cancel()
         around = self._around
         around.connections.remove(self.app.id, self.socket_id)
-        around.visitors.leave(self._address)
+        around.visitors.leave(self.address)
         around.observer(ConnectionClosed(self.app.id, self.socket_id, self._peer, code, reason))
         if not self._is_waiting:  # else when the answer is there, see _finish
             around.spawn(self._leave())

@@ -37,6 +37,14 @@ LOOK_EVERY = 5
 WARN_BEFORE = 14 * DAY
 
 
+#: Listeners with whole paths, and what stands in their files.
+_Read = tuple[
+    Sequence[TlsListener],
+    dict[Certificate, Watched[Pair]],
+    dict[str, Watched[list[x509.Certificate]]],
+]
+
+
 class Certificates:
     """Reads the files, gives the doors what they show, and sees to it that this stays good."""
 
@@ -45,27 +53,58 @@ class Certificates:
     ) -> None:
         """Read everything; ``now`` is the time of day. Raises ``CannotStart``."""
         self._now = now
+        self._directory = os.getcwd()
         self._pairs: dict[Certificate, Watched[Pair]] = {}
         self._authorities: dict[str, Watched[list[x509.Certificate]]] = {}
-        self.doors = [TlsDoor(_with_whole_paths(listener)) for listener in listeners]
-        try:
-            for door in self.doors:
-                self._read_for(door.settings)
-        except Unusable as fault:
-            raise CannotStart(f"tls: {fault}") from fault
-        self._show()
+        self.doors = [TlsDoor(listener) for listener in listeners]
+        self._change_over(*self._read_for(listeners))
         self._looking = LoopingCall(self._look)
         self._days = LoopingCall(self._pass_a_day)
         self._looking.clock = self._days.clock = clock
 
-    def _read_for(self, listener: TlsListener) -> None:
-        for files in listener.certificates:
-            if files not in self._pairs:
-                paths = [path for path in (files.cert, files.key, files.chain) if path]
-                self._pairs[files] = Watched(paths, partial(_usable, files))
-        path = listener.client_ca
-        if path and path not in self._authorities:
-            self._authorities[path] = Watched([path], partial(read_certificates, path))
+    def prepare(self, listeners: Sequence[TlsListener]) -> Callable[[], None]:
+        """Read what is new in other settings of the same listeners; change nothing yet.
+
+        What is returned changes over, and reads everything again. Raises ``CannotStart`` for a
+        file that was not in use before and can't be used.
+        """
+        read = self._read_for(listeners)
+
+        def change_over() -> None:
+            self._change_over(*read)
+            self.reload()
+
+        return change_over
+
+    def _read_for(self, listeners: Sequence[TlsListener]) -> _Read:
+        """What is known already is kept, all else read. Raises ``CannotStart``."""
+        settings = [_with_whole_paths(listener, self._directory) for listener in listeners]
+        pairs: dict[Certificate, Watched[Pair]] = {}
+        authorities: dict[str, Watched[list[x509.Certificate]]] = {}
+        try:
+            for listener in settings:
+                for files in listener.certificates:
+                    if files not in pairs:
+                        pairs[files] = self._pairs.get(files) or _watched(files)
+                path = listener.client_ca
+                if path and path not in authorities:
+                    authorities[path] = self._authorities.get(path) or Watched(
+                        [path], partial(read_certificates, path)
+                    )
+        except Unusable as fault:
+            raise CannotStart(f"tls: {fault}") from fault
+        return settings, pairs, authorities
+
+    def _change_over(
+        self,
+        settings: Sequence[TlsListener],
+        pairs: dict[Certificate, Watched[Pair]],
+        authorities: dict[str, Watched[list[x509.Certificate]]],
+    ) -> None:
+        for door, listener in zip(self.doors, settings, strict=True):
+            door.settings = listener
+        self._pairs, self._authorities = pairs, authorities
+        self._show()
 
     def _show(self) -> None:
         for door in self.doors:
@@ -179,18 +218,27 @@ def _usable(files: Certificate) -> Pair:
     return pair
 
 
-def _with_whole_paths(listener: TlsListener) -> TlsListener:
+def _watched(files: Certificate) -> Watched[Pair]:
+    paths = [path for path in (files.cert, files.key, files.chain) if path]
+    return Watched(paths, partial(_usable, files))
+
+
+def _with_whole_paths(listener: TlsListener, directory: str) -> TlsListener:
     """What is renewed later is looked for where it was at the start, whatever directory it is."""
+
+    def whole(path: str) -> str:
+        return path and os.path.abspath(os.path.join(directory, path))
+
     return structs.replace(
         listener,
         certificates=tuple(
             structs.replace(
                 files,
-                cert=os.path.abspath(files.cert),
-                key=os.path.abspath(files.key),
-                chain=files.chain and os.path.abspath(files.chain),
+                cert=whole(files.cert),
+                key=whole(files.key),
+                chain=whole(files.chain),
             )
             for files in listener.certificates
         ),
-        client_ca=listener.client_ca and os.path.abspath(listener.client_ca),
+        client_ca=whole(listener.client_ca),
     )

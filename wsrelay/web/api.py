@@ -14,6 +14,7 @@ from ..core.errors import PublishRefused
 from ..core.notices import Tally
 from ..pusher.signatures import SignatureMismatch
 from . import channels, events, health, users
+from .date import Date
 from .desk import Desk, EndPoint
 from .exchange import Answer, Request, refusal
 from .signed import check_request
@@ -89,6 +90,8 @@ class Api:
         self._desk = desk
         self._tally = tally
         self._clock = clock
+        #: For the head of every answer.
+        self.date = Date(clock)
         self._timer = timer
         self._prefix = path_prefix
 

@@ -93,7 +93,7 @@ def take_request(
     )
 
 
-def response(answer: Answer, *, is_last: bool = False) -> bytes:
+def response(answer: Answer, date: str, *, is_last: bool = False) -> bytes:
     """An answer as it goes out (RFC 9112), in one piece."""
     status = HTTPStatus(answer.status)
     extra = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
@@ -101,7 +101,7 @@ def response(answer: Answer, *, is_last: bool = False) -> bytes:
         extra += "Connection: close\r\n"
     return (
         f"HTTP/1.1 {answer.status} {status.phrase}\r\n"
-        f"Content-Type: {answer.content_type}\r\n{extra}"
+        f"Date: {date}\r\nContent-Type: {answer.content_type}\r\n{extra}"
         f"Content-Length: {len(answer.body)}\r\n\r\n"
     ).encode() + answer.body
 
@@ -157,10 +157,10 @@ class FastLane(TimeoutMixin, Protocol):
         self._is_answering = False
         if self._lane.slow.callers.is_leaving:
             self._received = b""  # whoever asked more will ask again, elsewhere (RFC 9112, 9.3.2)
-            self.transport.write(response(answer, is_last=True))
+            self.transport.write(response(answer, self._lane.api.date(), is_last=True))
             self.hang_up()
             return
-        self.transport.write(response(answer))
+        self.transport.write(response(answer, self._lane.api.date()))
         self.setTimeout(self._lane.idle_timeout)
 
     def connectionLost(self, reason: object = None) -> None:

@@ -112,6 +112,7 @@ class RelayRequest(http.Request):
         if answer.status != 204:
             headers.setRawHeaders(b"content-type", [answer.content_type.encode()])
         headers.setRawHeaders(b"content-length", [b"%d" % len(answer.body)])
+        headers.setRawHeaders(b"date", [self.channel.factory.api.date().encode()])
         for name, value in answer.headers:
             headers.setRawHeaders(name, [value])
         self._allow_origin()

@@ -5,13 +5,14 @@ notice -> told (is it news?) -> target (who wants it?) -> batch -> backlog -> se
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from ..core.apps import KB, App, Apps
+from ..core.apps import KB, App
 from ..core.notices import Notice
 from ..core.ports import CallLater, Timer
 from .backlog import Backlog
@@ -19,7 +20,7 @@ from .batch import Batch, Delivery, encode
 from .outage import Outage
 from .tally import WebhookTally
 from .target import Target
-from .told import KINDS_OF, Event, Told, WebhookNotice
+from .told import KINDS_OF, MEMBERSHIP, OCCUPANCY, Event, Subject, Told, WebhookNotice
 
 #: Bytes that may wait for all receivers together; past it the longest backlog loses its oldest.
 MOST_BYTES_IN_ALL = 64 * KB * KB
@@ -33,12 +34,20 @@ class Sends(Protocol):
     def close(self) -> Coroutine[Any, Any, None]: ...
 
 
+class _Receiver(NamedTuple):
+    """One webhook: what is gathered for it, what waits for it, and how it does."""
+
+    batch: Batch
+    backlog: Backlog
+    outage: Outage
+
+
 class Messenger:
     """An observer that tells the webhooks of all apps. ``tally`` counts what became of it."""
 
     def __init__(
         self,
-        apps: Apps,
+        apps: Iterable[App],
         sender: Sends,
         *,
         now: Callable[[], float],
@@ -54,19 +63,69 @@ class Messenger:
         self._call_later = call_later
         self._spawn = spawn
         self._told = Told(self._tell, clock, call_later)
-        self._backlogs: list[Backlog] = []
-        self._outages: list[Outage] = []
-        self._batches = {
-            app.id: [self._batch(app, number) for number in range(len(app.webhooks))]
-            for app in apps
-            if app.webhooks
-        }
+        self._receivers: dict[str, list[_Receiver]] = {}
+        #: No longer configured so, and asked until nothing waits for them any more.
+        self._former: list[_Receiver] = []
+        self.prepare(apps)()
         self._is_stopping = False
         #: Waited for by ``stop``: the last delivery has left, or the deadline has passed.
         self._emptied: Deferred[None] | None = None
         self._deadline: Timer
 
-    def _batch(self, app: App, index: int) -> Batch:
+    # -- who is told -------------------------------------------------------------------
+
+    def prepare(self, apps: Iterable[App]) -> Callable[[], None]:
+        """Look at what is configured; raise ``ValueError`` for a faulty webhook, change nothing.
+
+        What is returned changes over. A webhook that stays as it was keeps what waits for it; for
+        one that is gone or changed, what happened before is still delivered, signed as it was. A
+        new one hears of what happens from then on.
+        """
+        receivers = {
+            app.id: [
+                self._same(app, index) or self._receiver(app, index)
+                for index in range(len(app.webhooks))
+            ]
+            for app in apps
+            if app.webhooks
+        }
+        return partial(self._change_over, receivers)
+
+    def _same(self, app: App, index: int) -> _Receiver | None:
+        """The one that is there already, if everything by which it goes is as it was."""
+        for receiver in self._receivers.get(app.id, ())[index : index + 1]:
+            if receiver.batch.target.is_same(app, app.webhooks[index]):
+                return receiver
+        return None
+
+    def _change_over(self, receivers: dict[str, list[_Receiver]]) -> None:
+        former = list(chain.from_iterable(self._receivers.values()))
+        self._receivers = receivers
+        current = set(map(id, chain.from_iterable(receivers.values())))
+        for receiver in former:
+            if id(receiver) not in current:
+                self._former.append(receiver)
+                receiver.batch.close()
+        self._told.forget_unless(self._is_wanted)
+        self._let_go()
+
+    def _is_wanted(self, subject: Subject) -> bool:
+        app_id, channel, user_id = subject
+        kinds = OCCUPANCY if user_id is None else MEMBERSHIP
+        return any(
+            receiver.batch.target.wants_any(kinds, channel)
+            for receiver in self._receivers.get(app_id, ())
+        )
+
+    def _let_go(self) -> None:
+        for receiver in [each for each in self._former if not len(each.backlog)]:
+            self._former.remove(receiver)
+            receiver.outage.ended("it was taken out of the configuration")
+
+    def _everybody(self) -> Iterator[_Receiver]:
+        return chain(self._former, *self._receivers.values())
+
+    def _receiver(self, app: App, index: int) -> _Receiver:
         target = Target(app, app.webhooks[index], index + 1)
         outage = Outage(target.name, self._clock)
         backlog = Backlog(
@@ -78,15 +137,14 @@ class Messenger:
             tally=self.tally,
             on_empty=self._one_is_empty,
         )
-        self._backlogs.append(backlog)
-        self._outages.append(outage)
-        return Batch(
+        batch = Batch(
             target,
             partial(self._deliver, backlog),
             now=self._now,
             clock=self._clock,
             call_later=self._call_later,
         )
+        return _Receiver(batch, backlog, outage)
 
     # -- telling -----------------------------------------------------------------------
 
@@ -94,16 +152,16 @@ class Messenger:
         """Tell whoever wants to know of it, now or after the grace; never waits or raises."""
         if self._is_stopping or not isinstance(notice, WebhookNotice):
             return
-        batches = self._batches.get(notice.app_id)
-        if batches is None:
+        receivers = self._receivers.get(notice.app_id)
+        if receivers is None:
             return
         kinds = KINDS_OF[type(notice)]
-        if any(batch.target.wants_any(kinds, notice.channel) for batch in batches):
+        if any(each.batch.target.wants_any(kinds, notice.channel) for each in receivers):
             self._told.hear(notice)
 
     def _tell(self, event: Event) -> None:
         encoded = None
-        for batch in self._batches[event.app_id]:
+        for batch, _, _ in self._receivers[event.app_id]:
             if batch.target.wants(event.name, event.channel):
                 if encoded is None:
                     encoded = encode(event)
@@ -112,7 +170,7 @@ class Messenger:
     def _deliver(self, backlog: Backlog, delivery: Delivery) -> None:
         backlog.add(delivery)
         while self.tally.queued_bytes > MOST_BYTES_IN_ALL:
-            longest = max(self._backlogs, key=lambda backlog: backlog.bytes)
+            longest = max((each.backlog for each in self._everybody()), key=_bytes_of)
             longest.drop_oldest(f"{MOST_BYTES_IN_ALL} bytes wait for all webhooks together")
 
     # -- stopping ----------------------------------------------------------------------
@@ -125,21 +183,24 @@ class Messenger:
         """
         self._is_stopping = True
         self._told.end()
-        for batches in self._batches.values():
-            for batch in batches:
-                batch.close()
-        for backlog in self._backlogs:
-            backlog.hasten()
-        if any(map(len, self._backlogs)):
+        everybody = tuple(self._everybody())
+        for receiver in everybody:
+            receiver.batch.close()
+        for receiver in everybody:
+            receiver.backlog.hasten()
+        if self._waits():
             self._emptied = Deferred()
             self._deadline = self._call_later(seconds, partial(self._emptied.callback, None))
             await self._emptied
             self._emptied = None
-        for backlog in self._backlogs:
-            backlog.abandon("the relay is stopping")
+        for receiver in everybody:
+            receiver.backlog.abandon("the relay is stopping")
         await self._sender.close()
-        for outage in self._outages:
-            outage.stopped()
+        for receiver in everybody:
+            receiver.outage.ended("the relay stopped")
+
+    def _waits(self) -> bool:
+        return any(len(each.backlog) for each in self._everybody())
 
     def hurry(self) -> None:
         """While ``stop`` waits: wait no more."""
@@ -148,5 +209,11 @@ class Messenger:
             self._emptied.callback(None)
 
     def _one_is_empty(self) -> None:
-        if not any(map(len, self._backlogs)):
+        if not self._is_stopping:
+            self._let_go()
+        elif not self._waits():
             self.hurry()
+
+
+def _bytes_of(backlog: Backlog) -> int:
+    return backlog.bytes

@@ -56,11 +56,11 @@ class Outage:
                 "{name} accepts again after {seconds:.0f} s; {failed} given up, {dropped} dropped"
             )
 
-    def stopped(self) -> None:
-        """The relay is stopping."""
+    def ended(self, when: str) -> None:
+        """Nothing is sent to it any more: ``the relay stopped``."""
         if self._since is not None:
             self._sum_up(
-                "{name} was in trouble for {seconds:.0f} s when the relay stopped; "
+                f"{{name}} was in trouble for {{seconds:.0f}} s when {when}; "
                 "{failed} given up, {dropped} dropped"
             )
 

@@ -65,9 +65,8 @@ class Sender:
         self._pool.maxPersistentPerHost = AT_ONCE
         self._pool.cachedConnectionTimeout = KEEP_ALIVE
         self._pool.retryAutomatically = False
-        self._agent = Agent.usingEndpointFactory(
-            reactor, _Endpoints(reactor, may_reach_private, timeout, trust_root), self._pool
-        )
+        self._endpoints = _Endpoints(reactor, may_reach_private, timeout, trust_root)
+        self._agent = Agent.usingEndpointFactory(reactor, self._endpoints, self._pool)
         self._under_way: set[Deferred[Any]] = set()
         self._is_closed = False
 
@@ -91,6 +90,10 @@ class Sender:
         await self._until(ends, discarding.ended)
         if not 200 <= response.code < 300:
             raise PostFailed(_refusal(response.code))
+
+    def permit_private(self, may_reach_private: bool) -> None:
+        """Whether connections made from now on may go to private addresses."""
+        self._endpoints.may_reach_private = may_reach_private
 
     async def close(self) -> None:
         """Break off what is under way, and close the connections."""
@@ -157,7 +160,7 @@ class _Endpoints:
         self, reactor: Any, may_reach_private: bool, timeout: float, trust_root: Any
     ) -> None:
         self._reactor = reactor
-        self._kind: Any = HostnameEndpoint if may_reach_private else PublicEndpoint
+        self.may_reach_private = may_reach_private
         self._timeout = timeout
         self._tls = HostnameCachingHTTPSPolicy(
             BrowserLikePolicyForHTTPS(trust_root), MOST_TLS_HOSTS
@@ -165,9 +168,8 @@ class _Endpoints:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         host = uri.host.decode("ascii")
-        endpoint: IStreamClientEndpoint = self._kind(
-            self._reactor, host, uri.port, timeout=self._timeout
-        )
+        kind: Any = HostnameEndpoint if self.may_reach_private else PublicEndpoint
+        endpoint: IStreamClientEndpoint = kind(self._reactor, host, uri.port, timeout=self._timeout)
         if uri.scheme == b"https":
             # Checks the certificate against the name of the URL, whatever address it has.
             endpoint = TLSEndpoint(self._tls.creatorForNetloc(uri.host, uri.port), endpoint)

@@ -41,6 +41,7 @@ class Target:
         if fault is not None:
             raise ValueError(f"webhook {number} of app {app.id}: {fault}")
         self.app = app
+        self._webhook = webhook
         self.url = webhook.url.encode()
         self.headers = {name: value.reveal() for name, value in webhook.headers.items()}
         parts = urlsplit(webhook.url)
@@ -49,6 +50,14 @@ class Target:
         self._kinds = frozenset(webhook.events) or EVERY_KIND
         self._prefix = webhook.channel_prefix
         self._suffix = webhook.channel_suffix
+
+    def is_same(self, app: App, webhook: Webhook) -> bool:
+        """Whether a webhook is asked, signed for and batched as this one is."""
+        own = self.app
+        return self._webhook == webhook and (
+            (own.key, own.secret, own.webhook_batching)
+            == (app.key, app.secret, app.webhook_batching)
+        )
 
     def wants(self, kind: WebhookEvent, channel: str) -> bool:
         return kind in self._kinds and self._wants_channel(channel)

@@ -46,15 +46,15 @@ WebhookNotice = (
     | SubscriptionCounted
 )
 
-_OCCUPANCY: frozenset[WebhookEvent] = frozenset({"channel_occupied", "channel_vacated"})
-_MEMBERSHIP: frozenset[WebhookEvent] = frozenset({"member_added", "member_removed"})
+OCCUPANCY: frozenset[WebhookEvent] = frozenset({"channel_occupied", "channel_vacated"})
+MEMBERSHIP: frozenset[WebhookEvent] = frozenset({"member_added", "member_removed"})
 
 #: The kinds of events that may come of a notice, at once or later.
 KINDS_OF: dict[type[WebhookNotice], frozenset[WebhookEvent]] = {
-    ChannelOccupied: _OCCUPANCY,
-    ChannelVacated: _OCCUPANCY,
-    MemberAdded: _MEMBERSHIP,
-    MemberRemoved: _MEMBERSHIP,
+    ChannelOccupied: OCCUPANCY,
+    ChannelVacated: OCCUPANCY,
+    MemberAdded: MEMBERSHIP,
+    MemberRemoved: MEMBERSHIP,
     ClientEventSent: frozenset({"client_event"}),
     CacheMissed: frozenset({"cache_miss"}),
     SubscriptionCounted: frozenset({"subscription_count"}),
@@ -116,6 +116,13 @@ class Told:
         else:
             details = {"subscription_count": notice.count}
             self._tell(Event(app_id, "subscription_count", channel, details))
+
+    def forget_unless(self, is_wanted: Callable[[Subject], bool]) -> None:
+        """Nobody is to hear any more of those who are not wanted; they may be news again later."""
+        gone = {subject for subject in self._present if not is_wanted(subject)}
+        self._present -= gone
+        for subject in gone & self._leaving.keys():
+            del self._leaving[subject]
 
     def end(self) -> None:
         """The relay stops, and everybody goes with it: tell that now, members first."""

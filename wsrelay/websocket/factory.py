@@ -106,6 +106,12 @@ class RelayFactory(WebSocketServerFactory):
         """How many connections have something to be written in this turn of the reactor."""
         return len(self._turn)
 
+    def limit(self, max_message_bytes: int, max_waiting_bytes: int) -> None:
+        """Other limits: of messages for every connection at once, of what waits for new ones."""
+        self.protocol.maxMessagePayloadSize = max_message_bytes
+        self.protocol.maxFramePayloadSize = max_message_bytes
+        self._max_waiting_bytes = max_waiting_bytes
+
     def when_empty(self, most_seconds: float) -> Deferred[None]:
         """Fires when the last connection is gone, or after ``most_seconds`` without them."""
         return self.sweep.when_empty(most_seconds)

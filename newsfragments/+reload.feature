@@ -1,0 +1,1 @@
+SIGHUP reloads the whole configuration: apps, rights, limits, origins, webhooks and certificates change without a disconnected client, and a faulty file changes nothing and is named in the log with the place of the mistake. See `docs/operations.md`.
