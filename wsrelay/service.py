@@ -120,6 +120,7 @@ class RelayService(MultiService):
             upgrade=lambda transport, head: take_over(self.websocket, transport, head),
             path_prefix=settings.path_prefix,
             max_body_bytes=settings.max_body_bytes,
+            request_timeout=settings.request_timeout,
             cors_origins=settings.cors_origins,
             callers=callers,
         )

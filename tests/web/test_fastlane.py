@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tests.properties  # noqa: F401  (how many examples, and which)
+from tests.doubles import Gate
 from tests.loopback import request
-from tests.memory import Line, Server, running
+from tests.memory import FULL, Line, Server, running
 from tests.signing import APP, event, signed_target
 from wsrelay.config.settings import Settings
 from wsrelay.web.fastlane import take_request
+from wsrelay.web.site import IDLE_TIMEOUT
 
 MOST = 4096
 
@@ -106,6 +108,54 @@ def test_a_request_is_taken_with_its_end_and_without_the_next() -> None:
     assert (asked.method, asked.path, asked.body) == ("POST", "/a%20b", body)
     assert asked.query == [("x", ";"), ("y", "")]
     assert data[end:] == b"GET /"
+
+
+# -- who does not read, and who has to wait -------------------------------------------------
+
+
+def test_who_does_not_read_his_answers_costs_no_more_than_a_transport_holds() -> None:
+    with running() as relay:
+        line = relay.line()
+        line.is_read = False
+        most = 5000
+        for _ in range(most):
+            line.send(request("GET", "/up"))
+        relay.turn()
+        assert line.unread_bytes < 2 * FULL
+        line.catch_up()
+        relay.turn()
+        assert len(statuses(line)) == most
+
+
+def test_who_never_reads_his_answers_is_cut_off_when_he_has_been_idle_for_too_long() -> None:
+    with running() as relay:
+        line = relay.line()
+        line.is_read = False
+        for _ in range(5000):
+            line.send(request("GET", "/up"))
+        relay.advance(IDLE_TIMEOUT + 1)
+        assert line.was_aborted
+        assert not line.is_open
+
+
+def test_requests_behind_one_that_waits_for_other_nodes_are_answered_after_it() -> None:
+    with running() as relay:
+        gate = Gate()
+        bus = relay.service.relay._bus
+        bus.carry_surely = lambda publication: gate.passage()  # type: ignore[method-assign]
+        body = event("room")
+        publish = request("POST", signed_target("POST", f"/apps/{APP.id}/events", body), body)
+        line = relay.line()
+        line.send(request("GET", "/up") + publish + request("GET", "/nowhere"))
+        line.send(request("GET", "/up"))
+        line.send(request("GET", "/up", TE="trailers"))
+        relay.turn()
+        assert statuses(line) == [b"200"]
+        relay.advance(IDLE_TIMEOUT + 1)
+        gate.open()
+        relay.turn()
+        assert statuses(line) == [b"200", b"404", b"200", b"200"]
+        assert line.is_open
 
 
 PIECES = st.sampled_from(
