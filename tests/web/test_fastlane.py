@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.properties  # noqa: F401  (how many examples, and which)
 from tests.doubles import Gate
 from tests.loopback import request
 from tests.memory import FULL, Line, Server, running
+from tests.properties import thorough
 from tests.signing import APP, event, signed_target
 from wsrelay.config.settings import Settings
+from wsrelay.frontdoor import TLS_HANDSHAKE
 from wsrelay.web.fastlane import take_request
 from wsrelay.web.site import IDLE_TIMEOUT
 
@@ -182,7 +183,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@thorough
 @given(st.lists(PIECES, max_size=8).map(b"".join))
 def test_any_bytes_are_answered_as_by_twisted_web_alone(data: bytes) -> None:
     # A body of one byte that has not come yet is not common: twisted.web has the connection.
@@ -198,6 +199,69 @@ def test_any_bytes_are_answered_as_by_twisted_web_alone(data: bytes) -> None:
         relay.turn()
         assert statuses(ours) == statuses(plain)
         assert ours.is_open == plain.is_open
+
+
+BODY = event("room", "x" * 20)
+TARGET = signed_target("POST", f"/apps/{APP.id}/events", BODY)
+REQUESTS = st.sampled_from(
+    [
+        request("GET", "/up"),
+        request("GET", "/nowhere?a=b"),
+        request("HEAD", "/up"),
+        request("OPTIONS", "/up", Origin="https://a.example"),
+        request("POST", TARGET, BODY),
+        request("POST", TARGET, BODY, TE="trailers"),
+        request("POST", TARGET, BODY[:-1] + b" "),
+        request("POST", TARGET, Transfer_Encoding="chunked")
+        + b"5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (BODY[:5], len(BODY) - 5, BODY[5:]),
+        request("POST", "/up", b"x" * (MOST + 1)),
+        request("POST", "/up", Content_Length="3", Expect="100-continue") + b"abc",
+        request("GET", "/up", Connection="close"),
+        b"GET /up HTTP/1.0\r\n\r\n",
+    ]
+)
+
+
+@thorough
+@given(
+    st.lists(st.one_of(REQUESTS, REQUESTS, PIECES, st.binary(max_size=12)), max_size=6).map(
+        b"".join
+    ),
+    st.lists(st.integers(1, 400), max_size=5),
+)
+def test_any_bytes_however_cut_are_answered_as_by_twisted_web_alone(
+    data: bytes, cuts: list[int]
+) -> None:
+    """From the front door on."""
+    if data.startswith(TLS_HANDSHAKE):
+        return
+    data += b"\r\n\r\n"  # or the front door would wait for it, where twisted.web may complain
+    with running(Settings(apps=(APP,), max_body_bytes=MOST)) as relay:
+        ours, plain = relay.line(), alone_with_twisted(relay)
+        for line, edges in ((plain, []), (ours, sorted({cut for cut in cuts if cut < len(data)}))):
+            for start, end in zip([0, *edges], [*edges, None], strict=True):
+                line.send(data[start:end])
+                relay.turn()
+        assert answers(ours) == answers(plain)
+        assert ours.is_open == plain.is_open
+
+
+def alone_with_twisted(relay: Server) -> Line:
+    """A connection that is twisted.web's from the first byte on."""
+    line = relay.line()
+    line.protocol._deadline.cancel()
+    line.protocol = relay.service._front_door.web.slow.buildProtocol(line.getPeer())
+    line.protocol.makeConnection(line)
+    return line
+
+
+def answers(line: Line) -> list[tuple[bytes, bytes]]:
+    """Status and body of each."""
+    found = []
+    for each in line.read().split(b"HTTP/1.1 ")[1:]:
+        head, _, body = each.partition(b"\r\n\r\n")
+        found.append((head[:3], body))
+    return found
 
 
 def statuses(line: Line) -> list[bytes]:
