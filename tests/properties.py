@@ -25,6 +25,9 @@ settings.register_profile(
 )
 settings.load_profile("wsrelay")
 
+#: For properties that hold two implementations together.
+thorough = settings(max_examples=5 * settings().max_examples)
+
 #: Any text that UTF-8 can say: no lone surrogates.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

@@ -130,11 +130,20 @@ def test_a_head_of_more_than_16_kilobytes_is_refused(relay: Server) -> None:
         assert not line.is_open
 
 
-def test_who_speaks_tls_to_a_plain_port_is_refused_at_once(relay: Server) -> None:
+@pytest.mark.parametrize(
+    "hello",
+    [
+        b"\x16",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300) + b"\r\n\r\n",
+    ],
+)
+def test_who_speaks_tls_to_a_plain_port_is_refused_at_once(relay: Server, hello: bytes) -> None:
     line = relay.line()
-    line.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300) + b"\r\n")
+    line.send(hello)
     relay.turn()
     assert not line.is_open
+    assert line.read() == b""
 
 
 def test_who_goes_before_his_request_leaves_nothing_behind(relay: Server) -> None:

@@ -16,6 +16,8 @@ from .takeover import take_over
 
 #: A head longer than this is not a browser's. Bytes.
 LONGEST_HEAD = 16 * 1024
+#: How TLS begins (RFC 8446, 5.1), and nothing that is spoken here.
+TLS_HANDSHAKE = b"\x16"
 
 
 class FrontDoor(Protocol):
@@ -44,6 +46,8 @@ class FrontDoor(Protocol):
             and data.lower().find(b"\r\nupgrade:") >= 0
         ):
             self._hand_over(self.factory.websocket)
+        elif data.startswith(TLS_HANDSHAKE):
+            self.transport.loseConnection()  # twisted.web would wait for the end of a line
         else:
             self._hand_over(self.factory.web)  # which also knows how to refuse what is no head
 

@@ -132,6 +132,7 @@ class RelayService(MultiService):
             asker=self._proxies.trusted.asker,
             path_prefix=settings.path_prefix,
             max_body_bytes=settings.max_body_bytes,
+            request_timeout=settings.request_timeout,
             cors_origins=settings.cors_origins,
             callers=callers,
         )

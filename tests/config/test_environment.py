@@ -32,6 +32,7 @@ def error_of(**environ: str) -> str:
         ("PATH_PREFIX", "/realtime", "/realtime"),
         ("CORS_ORIGINS", "https://a.example,https://b.example,", None),
         ("HANDSHAKE_TIMEOUT", "2.5", 2.5),
+        ("REQUEST_TIMEOUT", "2.5", 2.5),
         ("MAX_BODY_BYTES", "2048", 2048),
         ("MAX_WAITING_BYTES", "65536", 65536),
         ("MAX_CACHE_BYTES", "1000", 1000),

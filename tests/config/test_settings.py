@@ -61,6 +61,12 @@ def toml_error(tmp_path: object, line: str) -> str:
             "handshake_timeout = 300.1",
         ),
         (
+            "request_timeout = 0.1",
+            "request_timeout = 3600",
+            "request_timeout = 0",
+            "request_timeout = 3600.1",
+        ),
+        (
             "max_body_bytes = 1024",
             "max_body_bytes = 67108864",
             "max_body_bytes = 1023",

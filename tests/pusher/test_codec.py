@@ -217,6 +217,33 @@ def test_any_bytes_are_understood_or_rejected(payload: bytes) -> None:
         assert rejected.message
 
 
+#: Whole messages, to be damaged.
+SAID = [
+    b'{"event":"pusher:subscribe","data":{"channel":"a","auth":"k:s","channel_data":"{}"}}',
+    b'{"event":"pusher:unsubscribe","data":"{\\"channel\\":\\"a\\"}"}',
+    b'{"event":"client-x","channel":"private-a","data":{"n":[1,2.5e3,null,"\\u00e9"]}}',
+    b'{"event":"pusher:signin","data":{"auth":"k:s","user_data":"{\\"id\\":\\"42\\"}"}}',
+]
+
+
+@given(
+    st.sampled_from(SAID),
+    st.lists(st.tuples(st.integers(0, 90), st.integers(0, 3), st.binary(max_size=3)), max_size=4),
+)
+def test_a_damaged_message_is_understood_or_rejected(
+    said: bytes, damages: list[tuple[int, int, bytes]]
+) -> None:
+    for at, missing, more in damages:
+        said = said[:at] + more + said[at + missing :]
+    try:
+        message = codec.decode(said)
+    except EventRejected as rejected:
+        assert rejected.code is Code.BAD_MESSAGE
+        assert rejected.message
+    else:
+        assert isinstance(message, Message)
+
+
 _WITH_DATA = ("subscribe", "unsubscribe", "signin")
 
 _wild = json_texts(

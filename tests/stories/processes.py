@@ -102,6 +102,17 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that it has now."""
+        status = Path(f"/proc/{self._popen.pid}/status").read_text()
+        return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024
+
+    @property
+    def descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self._popen.pid}/fd"))
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to stop; return its exit status."""
         if self._popen.poll() is None:

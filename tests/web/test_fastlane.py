@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.properties  # noqa: F401  (how many examples, and which)
+from tests.doubles import Gate
 from tests.loopback import request
-from tests.memory import Line, Server, running
+from tests.memory import FULL, Line, Server, running
+from tests.properties import thorough
 from tests.signing import APP, event, signed_target
 from wsrelay.config.settings import Settings
+from wsrelay.frontdoor import TLS_HANDSHAKE
 from wsrelay.web.fastlane import take_request
+from wsrelay.web.site import IDLE_TIMEOUT
 
 MOST = 4096
 
@@ -110,6 +113,54 @@ def test_a_request_is_taken_with_its_end_and_without_the_next() -> None:
     assert data[end:] == b"GET /"
 
 
+# -- who does not read, and who has to wait -------------------------------------------------
+
+
+def test_who_does_not_read_his_answers_costs_no_more_than_a_transport_holds() -> None:
+    with running() as relay:
+        line = relay.line()
+        line.is_read = False
+        most = 5000
+        for _ in range(most):
+            line.send(request("GET", "/up"))
+        relay.turn()
+        assert line.unread_bytes < 2 * FULL
+        line.catch_up()
+        relay.turn()
+        assert len(statuses(line)) == most
+
+
+def test_who_never_reads_his_answers_is_cut_off_when_he_has_been_idle_for_too_long() -> None:
+    with running() as relay:
+        line = relay.line()
+        line.is_read = False
+        for _ in range(5000):
+            line.send(request("GET", "/up"))
+        relay.advance(IDLE_TIMEOUT + 1)
+        assert line.was_aborted
+        assert not line.is_open
+
+
+def test_requests_behind_one_that_waits_for_other_nodes_are_answered_after_it() -> None:
+    with running() as relay:
+        gate = Gate()
+        bus = relay.service.relay._bus
+        bus.carry_surely = lambda publication: gate.passage()  # type: ignore[method-assign]
+        body = event("room")
+        publish = request("POST", signed_target("POST", f"/apps/{APP.id}/events", body), body)
+        line = relay.line()
+        line.send(request("GET", "/up") + publish + request("GET", "/nowhere"))
+        line.send(request("GET", "/up"))
+        line.send(request("GET", "/up", TE="trailers"))
+        relay.turn()
+        assert statuses(line) == [b"200"]
+        relay.advance(IDLE_TIMEOUT + 1)
+        gate.open()
+        relay.turn()
+        assert statuses(line) == [b"200", b"404", b"200", b"200"]
+        assert line.is_open
+
+
 PIECES = st.sampled_from(
     [
         b"GET /up HTTP/1.1\r\nHost: a\r\n",
@@ -134,7 +185,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@thorough
 @given(st.lists(PIECES, max_size=8).map(b"".join))
 def test_any_bytes_are_answered_as_by_twisted_web_alone(data: bytes) -> None:
     # A body of one byte that has not come yet is not common: twisted.web has the connection.
@@ -150,6 +201,69 @@ def test_any_bytes_are_answered_as_by_twisted_web_alone(data: bytes) -> None:
         relay.turn()
         assert statuses(ours) == statuses(plain)
         assert ours.is_open == plain.is_open
+
+
+BODY = event("room", "x" * 20)
+TARGET = signed_target("POST", f"/apps/{APP.id}/events", BODY)
+REQUESTS = st.sampled_from(
+    [
+        request("GET", "/up"),
+        request("GET", "/nowhere?a=b"),
+        request("HEAD", "/up"),
+        request("OPTIONS", "/up", Origin="https://a.example"),
+        request("POST", TARGET, BODY),
+        request("POST", TARGET, BODY, TE="trailers"),
+        request("POST", TARGET, BODY[:-1] + b" "),
+        request("POST", TARGET, Transfer_Encoding="chunked")
+        + b"5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (BODY[:5], len(BODY) - 5, BODY[5:]),
+        request("POST", "/up", b"x" * (MOST + 1)),
+        request("POST", "/up", Content_Length="3", Expect="100-continue") + b"abc",
+        request("GET", "/up", Connection="close"),
+        b"GET /up HTTP/1.0\r\n\r\n",
+    ]
+)
+
+
+@thorough
+@given(
+    st.lists(st.one_of(REQUESTS, REQUESTS, PIECES, st.binary(max_size=12)), max_size=6).map(
+        b"".join
+    ),
+    st.lists(st.integers(1, 400), max_size=5),
+)
+def test_any_bytes_however_cut_are_answered_as_by_twisted_web_alone(
+    data: bytes, cuts: list[int]
+) -> None:
+    """From the front door on."""
+    if data.startswith(TLS_HANDSHAKE):
+        return
+    data += b"\r\n\r\n"  # or the front door would wait for it, where twisted.web may complain
+    with running(Settings(apps=(APP,), max_body_bytes=MOST)) as relay:
+        ours, plain = relay.line(), alone_with_twisted(relay)
+        for line, edges in ((plain, []), (ours, sorted({cut for cut in cuts if cut < len(data)}))):
+            for start, end in zip([0, *edges], [*edges, None], strict=True):
+                line.send(data[start:end])
+                relay.turn()
+        assert answers(ours) == answers(plain)
+        assert ours.is_open == plain.is_open
+
+
+def alone_with_twisted(relay: Server) -> Line:
+    """A connection that is twisted.web's from the first byte on."""
+    line = relay.line()
+    line.protocol._deadline.cancel()
+    line.protocol = relay.service._front_door.web.slow.buildProtocol(line.getPeer())
+    line.protocol.makeConnection(line)
+    return line
+
+
+def answers(line: Line) -> list[tuple[bytes, bytes]]:
+    """Status and body of each."""
+    found = []
+    for each in line.read().split(b"HTTP/1.1 ")[1:]:
+        head, _, body = each.partition(b"\r\n\r\n")
+        found.append((head[:3], body))
+    return found
 
 
 def statuses(line: Line) -> list[bytes]:

@@ -6,6 +6,8 @@ import json
 import time
 from email.utils import parsedate_to_datetime
 
+import pytest
+
 from tests.loopback import Http, LoopbackTestCase, Response, request
 from tests.memory import handshake, running
 from tests.signing import APP, event, signed_target
@@ -95,7 +97,7 @@ class KeepAliveTest(LoopbackTestCase):
 
     async def test_what_is_no_http_is_400_and_closed(self) -> None:
         for bad in (
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
+            b"\x00\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
             b"hello\r\n\r\n",
             b"GET /up\r\n\r\n",
             b"GET /up HTTP/1.1\r\nHost: x\r\nNo colon\r\n\r\n",
@@ -210,6 +212,56 @@ class BodyTest(LoopbackTestCase):
             request("POST", EVENTS, Expect="100-continue", Content_Length=str(MOST + 1))
         )
         assert (await connection.response()).status == 413
+
+
+SLOW = {
+    "a head": b"POST /up HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 200,
+    "a body": request("POST", "/up", Content_Length="200") + b"x" * 199,
+    "a body in chunks": request("POST", "/up", Transfer_Encoding="chunked") + b"1\r\nx\r\n" * 40,
+}
+
+
+@pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW)
+def test_a_request_has_its_time_from_its_first_byte_on_however_little_it_sends(slow: bytes) -> None:
+    with running(Settings(apps=(APP,), handshake_timeout=300, request_timeout=20)) as relay:
+        line = relay.line()
+        line.send(request("GET", "/up"))
+        relay.advance(50)  # between requests there is another timeout
+        assert line.read().startswith(b"HTTP/1.1 200 ")
+        for at in range(len(slow)):
+            line.send(slow[at : at + 1])
+            relay.advance(19.9 / len(slow))
+        assert line.is_open
+        relay.advance(0.2)
+        assert not line.is_open
+        answer = line.read()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"within 20 seconds (request_timeout)" in answer
+
+
+def test_who_does_not_read_that_he_was_too_slow_is_cut_off() -> None:
+    with running() as relay:
+        line = relay.line()
+        line.is_read = False
+        line.send(SLOW["a body"])
+        relay.advance(31)
+        assert line.is_open
+        relay.advance(15)
+        assert line.was_aborted
+
+
+def test_requests_that_are_whole_in_time_leave_no_timer_behind() -> None:
+    with running() as relay:
+        before = len(relay.reactor.getDelayedCalls())
+        line = relay.line()
+        for _ in range(3):
+            line.send(request("POST", "/up", Content_Length="2", TE="trailers") + b"x")
+            relay.advance(29)
+            line.send(b"x")
+            assert line.read().startswith(b"HTTP/1.1 405 ")
+        line.send(request("POST", "/up", Content_Length="2"))
+        line.hang_up()
+        assert len(relay.reactor.getDelayedCalls()) == before
 
 
 class CorsTest(LoopbackTestCase):

@@ -30,7 +30,7 @@ from tests.websocket.frames import (
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App
 from wsrelay.core.frame import Frame
-from wsrelay.websocket.deflate import SMALL, deflated
+from wsrelay.websocket.deflate import SMALL, agreed, deflated
 
 LONGEST = APP.max_event_bytes + 16 * 1024
 PING_TEXT = b'{"event":"pusher:ping"}'
@@ -114,6 +114,11 @@ def test_the_first_offer_that_can_be_taken_is_taken_without_context_takeover(
     relay: Server, offer: str, agreed: str | None
 ) -> None:
     assert shaken(relay, offer)[1] == agreed
+
+
+def test_of_offers_that_cannot_be_taken_none_is() -> None:
+    assert agreed([]) is None
+    assert agreed([object()]) is None
 
 
 @pytest.mark.parametrize("headers", [b"", b"Sec-WebSocket-Protocol: chat\r\n"])

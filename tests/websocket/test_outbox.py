@@ -13,6 +13,7 @@ from tests.visitor import Visitor
 from tests.websocket.frames import CLOSE, PING, PONG, frame, read_frames, say
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App, Secret
+from wsrelay.core.notices import ConnectionClosed
 
 #: The smallest bound that can be configured, so that it is soon crossed.
 MOST_WAITING = 64 * 1024
@@ -202,6 +203,28 @@ def test_a_slow_reader_who_never_reads_is_cut_off_and_counted_once(relay: Server
     assert not sleeper.line.is_open
     assert numbers(bystander) == list(range(100))
     assert bystander.farewell is None
+
+
+@pytest.fixture
+def noticed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the log is told by a relay that starts after this."""
+    notices: list[object] = []
+    monkeypatch.setattr("wsrelay.service.log_notice", notices.append)
+    return notices
+
+
+def test_a_client_who_does_not_answer_a_close_frame_is_reported_with_what_it_said(
+    noticed: list[object], relay: Server
+) -> None:
+    speaker, sleeper = relay.guest(ROOM), relay.guest(ROOM)
+    sleeper.line.is_read = False
+    for number in range(30):
+        whisper(speaker, number, 8000)
+        relay.turn()
+    relay.advance(6)
+    [closed] = [notice for notice in noticed if isinstance(notice, ConnectionClosed)]
+    assert closed.code == 4100
+    assert "max_waiting_bytes" in closed.reason
 
 
 def test_bytes_that_wait_for_a_connection_that_goes_are_forgotten(relay: Server) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.xormasker import create_xor_masker
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.properties  # noqa: F401  (how many examples, and which)
 from tests.memory import Line, Server, handshake, running
+from tests.properties import thorough
 from tests.signing import APP
 from tests.visitor import visitors
 from tests.websocket.frames import (
@@ -225,7 +225,7 @@ def without_losses(heard: Heard) -> Heard:
     return [each for each in heard if each[0] != "lost"]
 
 
-@settings(max_examples=300)
+@thorough
 @given(st.lists(STRETCHES, max_size=6).map(chunks))
 def test_any_bytes_however_cut_mean_what_they_mean_to_autobahn(arriving: list[bytes]) -> None:
     check_that_both_agree(arriving)
@@ -252,7 +252,7 @@ COMPRESSED_IN_TWO = st.builds(
 NOT_COMPRESSED = st.builds(frame, GOOD, st.sampled_from([TEXT, PING]), reserved_bits=st.just(4))
 
 
-@settings(max_examples=300)
+@thorough
 @given(
     st.lists(
         st.tuples(

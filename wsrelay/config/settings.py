@@ -116,6 +116,14 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     handshake_timeout: Annotated[
         float, Meta(gt=0, le=300, description="Seconds a new connection has for its request.")
     ] = 10.0
+    request_timeout: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=3600,
+            description="Seconds from an HTTP request's first byte to its last; 408 after that.",
+        ),
+    ] = 30.0
     max_body_bytes: Annotated[
         int, Meta(ge=KB, le=64 * KB * KB, description="Bytes of an HTTP request's body; 413 above.")
     ] = KB * KB

@@ -14,10 +14,11 @@ from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
+from zope.interface import implementer
 
 from ..takeover import take_over
 from .api import Api
@@ -106,6 +107,7 @@ def response(answer: Answer, date: str, *, is_last: bool = False) -> bytes:
     ).encode() + answer.body
 
 
+@implementer(IPushProducer)
 class FastLane(TimeoutMixin, Protocol):
     """One HTTP connection, as long as its requests are common ones."""
 
@@ -115,28 +117,31 @@ class FastLane(TimeoutMixin, Protocol):
         self._lane = lane
         self._received = b""
         self._is_answering = False
+        self._has_waited = False
+        #: While what was answered is not read.
+        self._is_full = False
 
     def callLater(self, period: float, func: Callable[[], None]) -> IDelayedCall:
         # TimeoutMixin's own (Twisted 26.10) takes the global reactor.
         return self._lane.slow.reactor.callLater(period, func)
 
     def connectionMade(self) -> None:
+        self.transport.registerProducer(self, True)
         self.setTimeout(self._lane.idle_timeout)
         self._lane.slow.callers.add(self)
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data
-        if not self._is_answering:
-            self._take()
+        self._take()
 
     def _take(self) -> None:
         """Answer the requests that are here, one after the other."""
-        while self._received and not self._is_answering:
+        while self._received and not self._is_answering and not self._is_full:
             asker = partial(self._lane.slow.asker, self.transport, self._received)
             taken = take_request(self._received, self._lane.max_body_bytes, asker)
             if taken is None:
                 self.setTimeout(None)
-                self.transport.resumeProducing()
+                self.transport.unregisterProducer()
                 take_over(self._lane.slow, self.transport, self._received)
                 self._lane.slow.callers.discard(self)
                 return
@@ -150,6 +155,7 @@ class FastLane(TimeoutMixin, Protocol):
             lambda failure: _log.failure("an answer was not sent", failure)
         )
         if self._is_answering:  # it waits for other nodes; one request at a time
+            self._has_waited = True
             self.setTimeout(None)
             self.transport.pauseProducing()
 
@@ -162,6 +168,33 @@ class FastLane(TimeoutMixin, Protocol):
             return
         self.transport.write(response(answer, self._lane.api.date()))
         self.setTimeout(self._lane.idle_timeout)
+        if self._has_waited:
+            self._has_waited = False
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._is_answering and not self._is_full:
+            self.transport.resumeProducing()
+            self._take()
+
+    def timeoutConnection(self) -> None:
+        if self._is_full:  # what waits to be read would keep it open
+            self.transport.abortConnection()
+        else:
+            self.hang_up()
+
+    # -- IPushProducer: who does not read his answers is not asked for more requests --------
+
+    def pauseProducing(self) -> None:
+        self._is_full = True
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._is_full = False
+        self._go_on()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; ``connectionLost`` follows."""
 
     def connectionLost(self, reason: object = None) -> None:
         self.setTimeout(None)
@@ -172,6 +205,7 @@ class FastLane(TimeoutMixin, Protocol):
         return self._is_answering or bool(self._received)
 
     def hang_up(self) -> None:
+        self.transport.unregisterProducer()  # for which TLS would wait (Twisted 26.10)
         self.transport.loseConnection()
 
 

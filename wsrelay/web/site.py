@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.web import http
@@ -49,16 +49,12 @@ class RelayRequest(http.Request):
 
     def _refuse_body(self, most: int) -> None:
         """Answer 413 before the body has come, and close: the rest is not read."""
-        self.channel.factory.api.count(ELSEWHERE, 413, 0)
-        body = refusal(413, f"the body is larger than {most} bytes (max_body_bytes)").body
         if self.content is not None:  # a file, if it was to be a large one
             self.content.close()
             self.content = None
-        self.channel.transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        self.channel.refuse(
+            413, "Content Too Large", f"the body is larger than {most} bytes (max_body_bytes)"
         )
-        self.channel.loseConnection()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         # Twisted's own (26.10) parses forms and cookies here, multipart bodies in memory.
@@ -147,14 +143,53 @@ class RelayChannel(http.HTTPChannel):
     factory: RelaySite
     transport: Any
     requestFactory = RelayRequest
+    #: Ends the wait for the rest of the request that has begun.
+    _deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
         self.factory.callers.add(self)
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
+        self._stop_waiting()
         self.factory.callers.discard(self)
         super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        # Twisted's own timeout (26.10) begins anew with every byte.
+        if self._deadline is None and not self._handlingRequest:
+            self._deadline = self.callLater(self.factory.request_timeout, self._give_up)
+        super().dataReceived(data)
+
+    def allContentReceived(self) -> None:
+        self._stop_waiting()
+        super().allContentReceived()
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        seconds = self.factory.request_timeout
+        self.refuse(
+            408,
+            "Request Timeout",
+            f"the request has not come whole within {seconds:g} seconds (request_timeout)",
+        )
+        self.timeoutConnection()
+
+    def refuse(self, status: int, phrase: str, message: str) -> None:
+        """Answer a request that is not whole, and close: the rest of it is not read."""
+        self.factory.api.count(ELSEWHERE, status, 0)
+        body = refusal(status, message).body
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\n"
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n%b"
+            % (status, phrase.encode(), len(body), body)
+        )
+        self.loseConnection()
 
     @property
     def is_asking(self) -> bool:
@@ -185,6 +220,7 @@ class RelaySite(http.HTTPFactory):
         asker: Callable[[Any, bytes], str],
         path_prefix: str,
         max_body_bytes: int,
+        request_timeout: float,
         cors_origins: tuple[str, ...],
         callers: Callers | None = None,
     ) -> None:
@@ -197,6 +233,8 @@ class RelaySite(http.HTTPFactory):
         self.asker = asker
         self.app_path = f"{path_prefix}/app/".encode()
         self.max_body_bytes = max_body_bytes
+        #: Seconds from a request's first byte to its last.
+        self.request_timeout = request_timeout
         self.cors_origins = cors_origins
 
     def log(self, request: http.Request) -> None:

@@ -143,6 +143,10 @@ class RelayProtocol(LeanProtocol):
         session = self.__dict__.pop("_session", None)
         if session is not None:
             self._receive = _ignore
+            if self.closedByMe and not wasClean:
+                # Autobahn (26.10.2) says 1006, and that a close frame was not answered: but why
+                # it was sent is what an operator wants to know.
+                code, reason = self.localCloseCode, (self.localCloseReason or b"").decode()
             session.lost(code or 1005, reason or "")
         else:
             self.tally.handshakes_failed += 1
