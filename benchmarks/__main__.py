@@ -33,7 +33,10 @@ def main() -> None:
     wanted.output = wanted.output.resolve()
     wanted.output.mkdir(parents=True, exist_ok=True)
     try:
-        results = report.load(wanted.redraw) if wanted.redraw else measure(wanted)
+        if wanted.redraw:
+            results = report.joined([report.load(file) for file in wanted.redraw])
+        else:
+            results = measure(wanted)
     except CannotMeasure as problem:
         raise SystemExit(f"benchmarks: {problem}") from None
     except KeyboardInterrupt:
@@ -79,7 +82,11 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--publish", action="store_true", help="also into docs/performance.md")
     parser.add_argument(
-        "--redraw", type=Path, metavar="JSON", help="measure nothing: show these results"
+        "--redraw",
+        type=Path,
+        nargs="+",
+        metavar="JSON",
+        help="measure nothing: show these results, which may be parts of one measurement",
     )
     return parser.parse_args(words)
 

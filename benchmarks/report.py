@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from .chart import svg
+from .errors import CannotMeasure
 from .results import Results
+from .servers import PEERS
 from .table import markdown
+from .workloads import WORKLOADS
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -26,6 +31,29 @@ def save(results: Results, file: Path) -> None:
 
 def load(file: Path) -> Results:
     return msgspec.json.decode(file.read_bytes(), type=Results)
+
+
+def joined(parts: Sequence[Results]) -> Results:
+    """One measurement that was made in several parts, in the order of the tables.
+
+    Raises ``CannotMeasure`` when the parts are not of the same versions, pairs and duration.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if (part.versions, part.pairs, part.duration) != (
+            first.versions,
+            first.pairs,
+            first.duration,
+        ):
+            raise CannotMeasure("the parts differ in versions, pairs or duration")
+    workloads = {name for part in parts for name in part.workloads}
+    peers = {name for part in parts for name in part.peers}
+    return structs.replace(
+        first,
+        workloads=[name for name in WORKLOADS if name in workloads],
+        peers=[name for name in PEERS if name in peers],
+        runs=[run for part in parts for run in part.runs],
+    )
 
 
 def draw(results: Results, directory: Path) -> None:

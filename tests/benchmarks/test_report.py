@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
+from benchmarks.errors import CannotMeasure
 from tests.benchmarks.measured import results, run
 
 
@@ -14,6 +15,23 @@ def test_results_come_back_from_their_file(tmp_path: Path) -> None:
     measured = results(run("wsrelay", delivered_per_s=10), run("soketi", error="it ended"))
     report.save(measured, tmp_path / "results.json")
     assert report.load(tmp_path / "results.json") == measured
+
+
+def test_parts_of_one_measurement_are_joined() -> None:
+    hall = results(run("wsrelay", delivered_per_s=10))
+    calls = results(run("wsrelay", delivered_per_s=20))
+    hall.workloads, hall.peers = ["hall"], ["uws"]
+    calls.workloads, calls.peers = ["calls"], ["soketi"]
+    both = report.joined([calls, hall])
+    assert (both.workloads, both.peers) == (["hall", "calls"], ["soketi", "uws"])
+    assert both.runs == calls.runs + hall.runs
+
+
+def test_parts_of_different_measurements_are_not_joined() -> None:
+    first, second = results(), results()
+    second.versions = {"wsrelay": "another"}
+    with pytest.raises(CannotMeasure, match="versions"):
+        report.joined([first, second])
 
 
 def test_figures_take_the_place_of_the_old_ones_and_leave_the_page_alone() -> None:
