@@ -209,7 +209,7 @@ def test_a_slow_reader_who_never_reads_is_cut_off_and_counted_once(relay: Server
 def noticed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What the log is told by a relay that starts after this."""
     notices: list[object] = []
-    monkeypatch.setattr("wsrelay.service.log_notice", notices.append)
+    monkeypatch.setattr("wsrelay.service.log_connection", notices.append)
     return notices
 
 
