@@ -251,6 +251,15 @@ def test_a_new_connection_gets_the_new_time_for_its_handshake() -> None:
         assert not line.is_open
 
 
+def test_the_next_request_gets_the_new_time_to_come() -> None:
+    with serving() as reload:
+        assert reload(structs.replace(START, request_timeout=2)) == ["info done; request_timeout"]
+        line = reload.server.line()
+        line.send(request("POST", "/up", Content_Length="2") + b"x")
+        reload.server.advance(2.5)
+        assert line.read().startswith(b"HTTP/1.1 408 ")
+
+
 def test_webhooks_may_be_permitted_to_reach_private_addresses() -> None:
     with serving() as reload:
         sender = reload.server.service.messenger._sender

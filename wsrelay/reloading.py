@@ -48,6 +48,7 @@ LIVE = frozenset(
         "max_cache_bytes",
         "max_connections_per_ip",
         "max_waiting_bytes",
+        "request_timeout",
         "webhook_private_addresses",
     }
 )
@@ -153,6 +154,7 @@ class Reloading:
         rooms.websocket.limit(longest_message(new), new.max_waiting_bytes)
         rooms.lane.max_body_bytes = rooms.lane.slow.max_body_bytes = new.max_body_bytes
         rooms.lane.slow.cors_origins = new.cors_origins
+        rooms.lane.slow.request_timeout = new.request_timeout
         rooms.front_door.handshake_timeout = new.handshake_timeout
         rooms.sender.permit_private(new.webhook_private_addresses)
 

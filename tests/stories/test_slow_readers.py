@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import resource
+import socket
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -83,16 +86,36 @@ class Hall:
                 lambda: all(len(one.messages) == self.published for one in readers)
             )
 
+    @property
+    def slow_readers_closed(self) -> int:
+        """What the metrics say."""
+        address = self.relay.wait_for(r"Metrics at (http://\S+)")[1]
+        with urlopen(address, timeout=DEADLINE) as page:
+            found = re.search(rb"^wsrelay_slow_readers_closed_total (\d+)", page.read(), re.M)
+        assert found is not None
+        return int(found[1])
+
     def close(self) -> None:
         self._http.close()
         self.crowd.close()
 
 
 @pytest.fixture
-def hall(tmp_path: Path) -> Iterator[Hall]:
+def _enough_descriptors() -> Iterator[None]:
+    """For this process and those that it starts: a usual limit is 1024."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+@pytest.fixture
+def hall(tmp_path: Path, _enough_descriptors: None) -> Iterator[Hall]:
     (tmp_path / "wsrelay.toml").write_text(CONFIGURATION)
     command = ("twistd", "--nodaemon", "--pidfile=", "wsrelay", "--config", "wsrelay.toml")
-    with running(*command, cwd=tmp_path) as relay:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        metrics_port = str(free.getsockname()[1])
+    with running(*command, cwd=tmp_path, WSRELAY_METRICS_PORT=metrics_port) as relay:
         found = Hall(relay)
         yield found
         found.close()
@@ -117,6 +140,8 @@ def test_who_stops_reading_costs_bounded_memory_and_nobody_else_anything(hall: H
     hall.publish_to(readers, count=5)
     hall.heard_by(readers)
     assert most - before < SLEEPERS * (MOST_WAITING + IN_TRANSPORT) + ELSE
+
+    assert hall.slow_readers_closed == SLEEPERS
 
     # Nobody else was closed, and none of the sleepers' connections is kept.
     assert all(reader.is_open for reader in readers)
