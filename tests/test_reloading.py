@@ -379,5 +379,6 @@ def test_another_place_for_tls_needs_a_restart(
     listeners: Callable[..., tuple[TlsListener, ...]],
 ) -> None:
     with serving(structs.replace(START, tls=listeners("a.example"))) as reload:
-        said = reload(structs.replace(START, tls=listeners("a.example", port=7443)))
-        assert said == ["info done", "warn tls changed and will count after a restart"]
+        for changed in ({"port": 7443}, {"proxy_protocol": True}):
+            said = reload(structs.replace(START, tls=listeners("a.example", **changed)))
+            assert said == ["info done", "warn tls changed and will count after a restart"]

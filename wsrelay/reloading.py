@@ -209,5 +209,8 @@ def longest_message(settings: Settings) -> int:
     return max(app.max_event_bytes for app in settings.apps) + ROOM_AROUND_DATA
 
 
-def _tls_places(settings: Settings) -> list[tuple[int, str, tuple[str, ...]]]:
-    return [(each.port, each.host, each.listen) for each in tls_listeners(settings)]
+def _tls_places(settings: Settings) -> list[tuple[object, ...]]:
+    """What can't change of listeners: where they are, and whether proxies stand before them."""
+    return [
+        (each.port, each.host, each.listen, each.proxy_protocol) for each in tls_listeners(settings)
+    ]

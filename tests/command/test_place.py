@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from msgspec import structs
 
 from wsrelay.command.place import Answer, Place, Unreachable, place_of, places_of
 from wsrelay.config.settings import Certificate, Settings, TlsListener
@@ -38,6 +39,11 @@ def test_what_is_no_address_of_a_relay_is_refused(url: str) -> None:
         (Settings(host="::", port=7, path_prefix="/rt"), [Place("127.0.0.1", 7, "/rt")]),
         (Settings(host="192.0.2.7", port=7), [Place("192.0.2.7", 7)]),
         (Settings(port=0), []),
+        (Settings(proxy_protocol=True, tls=(TLS,)), [Place("127.0.0.1", 443, is_tls=True)]),
+        (
+            Settings(tls=(structs.replace(TLS, proxy_protocol=True),)),
+            [Place("127.0.0.1", 6001)],
+        ),
         (Settings(tls=(TLS,)), [Place("127.0.0.1", 6001), Place("127.0.0.1", 443, is_tls=True)]),
         (Settings(port=443, tls=(TLS,)), [Place("127.0.0.1", 443, is_tls=True)]),
         (

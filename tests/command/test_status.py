@@ -42,6 +42,8 @@ def answering(answers: dict[str, tuple[int, Any]]) -> Iterator[str]:
     """Somebody who answers these paths, and 404 to all others."""
 
     class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             status, told = answers.get(self.path, (404, {"error": "no such address"}))
             body = json.dumps(told).encode()

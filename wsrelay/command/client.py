@@ -20,6 +20,8 @@ from ..core.names import kind_of
 from .place import TIMEOUT, Place, Unreachable
 from .signed import auth_of, channel_text
 
+#: Bytes of a message: the largest event that a relay may pass on, and room around it.
+MOST_BYTES = 4 * 1024 * 1024
 #: Seconds that a relay has to answer a ping.
 PATIENCE = 30.0
 
@@ -99,6 +101,7 @@ def client(place: Place, app: App) -> Iterator[Client]:
                     ssl=place.context,
                     server_hostname=(place.server_name or place.host) if place.is_tls else None,
                     compression=None,
+                    max_size=MOST_BYTES,
                     proxy=None,
                     open_timeout=TIMEOUT,
                     ping_interval=None,

@@ -12,7 +12,7 @@ from .chosen import Chosen, choosing
 from .findings import Finding, Level
 from .looking import at_configuration, at_webhooks
 from .probing import Probed, at_clock, at_descriptors, at_doors, at_loop_back
-from .screen import console
+from .screen import console, on_one_line
 from .tls_looks import at_certificates, at_served_certificates
 
 #: Looks of a whole configuration; another room that is configured has its look here.
@@ -87,5 +87,6 @@ def _show(findings: list[Finding]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for finding in findings:
         advice = f"\n[bold]→[/] {escape(finding.advice)}" if finding.advice else ""
-        table.add_row(finding.check, _SIGNS[finding.level], escape(finding.found) + advice)
+        found = escape(on_one_line(finding.found))
+        table.add_row(finding.check, _SIGNS[finding.level], found + advice)
     console().print(table)

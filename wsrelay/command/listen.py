@@ -14,6 +14,7 @@ from . import outcome
 from .chosen import Chosen, choosing
 from .client import PATIENCE, Client, Refused, client
 from .place import Unreachable
+from .screen import on_one_line
 
 #: Seconds before another attempt; twice as many each time that nothing answers.
 FIRST_PAUSE = 1.0
@@ -29,7 +30,11 @@ LONGEST_PAUSE = 10.0
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line: time, event, channel, data."
 )
-@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    help="End after so many events, not counting the protocol's own.",
+)
 @click.option("--seconds", type=click.FloatRange(0), help="End after so long.")
 @choosing(app=True, place=True)
 def listen(
@@ -145,7 +150,7 @@ class _Listening:
             self._note(f"subscribed to {message.get('channel')}")
             return
         self._print(message)
-        if self._left is not None:
+        if self._left is not None and not event.startswith(("pusher:", "pusher_internal:")):
             self._left -= 1
             if not self._left:
                 raise _Enough
@@ -162,20 +167,13 @@ class _Listening:
         data = message.get("data")
         if self._as_json:
             told = {"time": now.isoformat(timespec="milliseconds"), **message}
-            click.echo(json.dumps(told, ensure_ascii=False))
+            click.echo(json.dumps(told))
         else:
             text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
             click.echo(
                 f"{now:%H:%M:%S}.{now.microsecond // 1000:03} {message.get('channel', '-')} "
-                f"{message['event']} {_on_one_line(text)}"
+                f"{message['event']} {on_one_line(text)}"
             )
 
     def _note(self, text: str) -> None:
-        click.echo(f"# {_on_one_line(text)}", err=True)
-
-
-def _on_one_line(text: str) -> str:
-    """Nothing of what others wrote may move the cursor."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+        click.echo(f"# {on_one_line(text)}", err=True)

@@ -11,6 +11,7 @@ from . import outcome
 from .configured import config
 from .doctor import doctor
 from .listen import listen
+from .screen import on_one_line
 from .sign import sign
 from .status import status
 from .trigger import trigger
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = outcome.USAGE
     except outcome.Failed as failed:
-        click.echo(f"wsrelay: {failed}", err=True)
+        click.echo(f"wsrelay: {on_one_line(str(failed))}", err=True)
         code = failed.code
     except (click.Abort, KeyboardInterrupt):
         code = outcome.OK

@@ -150,13 +150,16 @@ def places_of(settings: Settings) -> Iterator[Place]:
     """The doors that a relay with these settings has on this machine, the plain one first.
 
     Nobody looks at the certificates' names here: the way is short, and ``doctor`` judges them.
-    Of endpoints (``listen``) only ``tcp:PORT`` is understood, with ``interface=``.
+    Doors that only proxies may use (``proxy_protocol``) are left out. Of endpoints (``listen``)
+    only ``tcp:PORT`` is understood, with ``interface=``.
     """
     prefix = settings.path_prefix
-    if settings.listen or has_plain_port(settings):
+    if (settings.listen or has_plain_port(settings)) and not settings.proxy_protocol:
         for host, port in _ports(settings.listen, settings.host, settings.port):
             yield Place(host, port, prefix)
     for listener in tls_listeners(settings):
+        if listener.proxy_protocol:
+            continue
         where = listener.host or settings.host
         for host, port in _ports(listener.listen, where, listener.port):
             yield Place(host, port, prefix, is_tls=True)

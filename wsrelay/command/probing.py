@@ -34,7 +34,11 @@ def at_doors(chosen: Chosen, probed: Probed) -> Iterator[Finding]:
     """Who answers at each of the relay's ports."""
     places = chosen.places
     if not places:
-        yield skipped("ports", "the settings name no port; say where it is with --url")
+        yield skipped(
+            "ports",
+            "the settings name no port that can be reached without a proxy; say where the relay is "
+            "with --url",
+        )
     for place in places:
         try:
             place.connect().close()

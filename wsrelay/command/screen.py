@@ -1,4 +1,7 @@
-"""Tables for the terminal, and for pipes: there a line is never broken, so that grep finds it."""
+"""What is shown: tables, and what others wrote.
+
+In pipes no line of a table is broken, so that grep finds it.
+"""
 
 from __future__ import annotations
 
@@ -17,3 +20,10 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def on_one_line(text: str) -> str:
+    """What somebody else wrote: nothing in it may move the cursor or begin another line."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
