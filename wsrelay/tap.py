@@ -11,6 +11,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from .config.resolve import ConfigurationError, Given, reader, resolve
+from .logfile import file_of, reopen
 from .logform import observer_for
 from .service import RelayService
 
@@ -117,8 +118,16 @@ def makeService(options: Options) -> IService:
     observer = observer_for(options.parent, options.settings.log_format)
     relay = RelayService(options.settings, reactor, observer, options.read)
     _reload_on_hangup(reactor, relay)
+    _reopen_on_usr1(reactor, observer)
     reactor.addSystemEventTrigger("before", "shutdown", _end_at_the_next_signal, reactor, relay)
     return relay
+
+
+def _reopen_on_usr1(reactor: Any, observer: Any) -> None:
+    """SIGUSR1 means that the log file has been renamed; Twisted's own answer is another."""
+    log = file_of(observer)
+    if log is not None:
+        signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(reopen, log))
 
 
 def _reload_on_hangup(reactor: Any, relay: RelayService) -> None:

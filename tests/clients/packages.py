@@ -19,27 +19,27 @@ def tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:
         pytest.fail(
-            f"{name} is missing, and the tests of real clients need it: "
+            f"{name} is missing, and the tests of real programs need it: "
             f"apt-get install {DEBIAN_PACKAGE[name]}",
             pytrace=False,
         )
     return found
 
 
-def install() -> None:
+def install(folder: Path = HERE) -> None:
     """Brings ``node_modules`` to what ``package-lock.json`` says, unless it is there already.
 
     One process at a time does it; the others wait for it.
     """
-    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    modules = HERE / "node_modules"
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    modules = folder / "node_modules"
     stamp = modules / ".wsrelay-installed"
-    with open(HERE / "package.json") as lock:
+    with open(folder / "package.json") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_text() == wanted:
             return
         command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"npm ci failed in {HERE}:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"npm ci failed in {folder}:\n{done.stdout}{done.stderr}")
         stamp.write_text(wanted)

@@ -22,6 +22,7 @@ WHEN_REFUSED = 15.0
 #: The same for codes 4100 to 4199.
 WHEN_TOLD_TO_WAIT = 1.0
 
+SUCCESS = "http/1.1 200 ok"
 #: Channels that backends publish to.
 LOBBIES = 20
 
@@ -208,6 +209,12 @@ class Crowd:
         for number in range(backends):
             self._do(self._publish_again_and_again(number, pause))
 
+    async def published(self, many: int) -> None:
+        """So many more publishes have succeeded."""
+        wanted = self.record.published[SUCCESS] + many
+        while self.record.published[SUCCESS] < wanted:
+            await asyncio.sleep(0.01)
+
     async def _publish_again_and_again(self, number: int, pause: float) -> None:
         keeps = number % 2 == 0
         connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -248,7 +255,7 @@ class Crowd:
 
 def failures(record: Record) -> dict[str, int]:
     """The publishes that did not succeed."""
-    good = ("http/1.1 200 ok", "last of its connection")
+    good = (SUCCESS, "last of its connection")
     return {said: many for said, many in record.published.items() if said not in good}
 
 

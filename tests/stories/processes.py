@@ -99,6 +99,10 @@ class Process:
     def port(self) -> int:
         return int(self.wait_for(LISTENING)[1])
 
+    @property
+    def id(self) -> int:
+        return self._popen.pid
+
     def send(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 

@@ -79,13 +79,12 @@ def test_when_the_next_process_takes_over_nobody_notices(tmp_path: Path) -> None
             crowd = Crowd(old.port, MANY)
             await crowd.come(DEADLINE)
             crowd.publish(backends=8, pause=0.05)
+            await crowd.published(20)  # by connections to the only one that is there
             with sharing(old.port, tmp_path) as new:
                 status = await ended(old)
                 record = crowd.record
                 await crowd.all_back(MANY, DEADLINE)
-                before = record.published["http/1.1 200 ok"]
-                while record.published["http/1.1 200 ok"] < before + 50:
-                    await asyncio.sleep(0.01)
+                await crowd.published(50)
                 tell(record)
                 await crowd.go()
                 assert (status, await ended(new)) == (-signal.SIGTERM,) * 2
@@ -106,7 +105,7 @@ def test_when_the_socket_outlives_the_process_nobody_is_refused(tmp_path: Path) 
                 crowd = Crowd(listening.getsockname()[1], MANY)
                 await crowd.come(DEADLINE)
                 crowd.publish(backends=8, pause=0.05)
-                await asyncio.sleep(0)
+                await crowd.published(20)
                 await ended(old)
             with inheriting(listening, tmp_path) as new:
                 record = crowd.record

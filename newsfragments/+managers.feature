@@ -1,0 +1,1 @@
+Files for systemd (`wsrelay.service`, `wsrelay.socket`, `wsrelay@.service`), Supervisor, PM2 and logrotate in `etc/`, each proven with the real tool. systemd is told when the relay is ready, how many connections it has, and that its reactor turns. `docs/deployment.md` explains them, and what happens at a restart.
