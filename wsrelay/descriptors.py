@@ -147,7 +147,7 @@ class Acceptor:
 
     def _welcome(self, connection: socket, client: Any) -> None:
         port = self._port
-        if isinstance(client, tuple) and client[3:]:  # Python leaves a link-local one's link out
+        if isinstance(client, tuple) and any(client[3:]):  # Python leaves the link out
             client = tcp._getpeername(connection)
         protocol = port.factory.buildProtocol(port._buildAddr(client))
         if protocol is None:
