@@ -1,0 +1,38 @@
+"""How an address is connected to: TCP, TLS with the server's name verified, or a unix socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import ssl
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from .address import Address
+
+#: Seconds that a connection may take.
+CONNECT_TIMEOUT = 3.0
+
+
+def endpoint_for(reactor: Any, address: Address) -> IStreamClientEndpoint:
+    """Raises ``OSError`` or ``OpenSSL``'s error when a file can't be used."""
+    if address.path:
+        return UNIXClientEndpoint(reactor, address.path, timeout=CONNECT_TIMEOUT)
+    plain = HostnameEndpoint(reactor, address.host, address.port, timeout=CONNECT_TIMEOUT)
+    if not address.is_tls:
+        return plain
+    trust = ssl.trustRootFromCertificates(_certificates(address.ca)) if address.ca else None
+    own = None
+    if address.cert:
+        own = ssl.PrivateCertificate.loadPEM(
+            Path(address.cert).read_bytes() + b"\n" + Path(address.key).read_bytes()
+        )
+    options = ssl.optionsForClientTLS(address.host, trustRoot=trust, clientCertificate=own)
+    return wrapClientTLS(options, plain)
+
+
+def _certificates(path: str) -> list[ssl.Certificate]:
+    end = b"-----END CERTIFICATE-----"
+    pieces = Path(path).read_bytes().split(end)[:-1]
+    return [ssl.Certificate.loadPEM(piece + end) for piece in pieces]
