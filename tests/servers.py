@@ -31,20 +31,30 @@ class RedisServer:
         self.options = {"save": "", "appendonly": "no", **options}
         self._directory = tempfile.mkdtemp(prefix="redis-")
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_run = False
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self, *, is_awaited: bool = True) -> None:
-        options = [part for name, value in self.options.items() for part in (f"--{name}", value)]
+        options = []
+        for name, value in self.options.items():
+            options += [f"--{name}", *(value.split() or [""])]
         self._process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--dir", self._directory, *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )
-        if is_awaited:
-            until(lambda: self.ask("PING") == "PONG")
+        if not is_awaited:
+            return
+        process = self._process
+        until(lambda: process.poll() is not None or self.ask("PING"))
+        if process.poll() is not None:  # somebody took the port meanwhile
+            assert not self._has_run, f"redis-server ended with {process.poll()}"
+            self.port = free_port()
+            self.start()
+        self._has_run = True
 
     def ask(self, *command: str) -> str:
         """redis-cli's answer."""
@@ -70,6 +80,61 @@ class RedisServer:
     def remove(self) -> None:
         self.kill()
         shutil.rmtree(Path(self._directory), ignore_errors=True)
+
+
+class Sentinels:
+    """A master, a replica, and three sentinels that watch them."""
+
+    def __init__(self) -> None:
+        self.master, self.replica = RedisServer(), RedisServer()
+        self.ports = [free_port() for _ in range(3)]
+        self._directory = Path(tempfile.mkdtemp(prefix="sentinel-"))
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def url(self) -> str:
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return f"redis+sentinel://{hosts}/mymaster"
+
+    def start(self) -> None:
+        self.master.start()
+        self.replica.options["replicaof"] = f"127.0.0.1 {self.master.port}"
+        self.replica.start()
+        for port in self.ports:
+            file = self._directory / f"{port}.conf"
+            file.write_text(
+                f"port {port}\ndir {self._directory}\n"
+                f"sentinel monitor mymaster 127.0.0.1 {self.master.port} 2\n"
+                "sentinel down-after-milliseconds mymaster 1000\n"
+                "sentinel failover-timeout mymaster 5000\n"
+            )
+            self._processes.append(
+                subprocess.Popen(
+                    ["redis-server", str(file), "--sentinel"],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        for port in self.ports:
+            until(lambda port=port: self._knows_all(port))
+
+    def _knows_all(self, port: int) -> bool:
+        """The replica, and the other two sentinels."""
+        done = subprocess.run(
+            ["redis-cli", "-p", str(port), "info", "sentinel"],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+        )
+        return "slaves=1,sentinels=3" in done.stdout
+
+    def remove(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait(DEADLINE)
+        for server in (self.master, self.replica):
+            server.remove()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def until(is_so: Callable[[], object], seconds: float = DEADLINE) -> None:

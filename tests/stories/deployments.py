@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import txaio
 
 from tests.loopback import LoopbackTestCase, Response, reactor
-from tests.servers import RedisServer, until
+from tests.servers import RedisServer, Sentinels, until
 from tests.signing import APP, SECRET
 from tests.stories.processes import Process
 from tests.visitor import Visitor
@@ -91,6 +91,25 @@ class OnRedis(Deployment):
     def stop(self) -> None:
         super().stop()
         self.redis.remove()
+
+
+class OnSentinels(OnRedis):
+    """Two processes, and a Redis that sentinels name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sentinels = Sentinels()
+        self.redis = self.sentinels.master
+
+    def start_backing(self) -> None:
+        self.sentinels.start()
+
+    def options(self) -> tuple[str, ...]:
+        return ("--redis", self.sentinels.url)
+
+    def stop(self) -> None:
+        super().stop()
+        self.sentinels.remove()
 
 
 class DeployedTestCase(LoopbackTestCase):

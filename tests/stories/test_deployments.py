@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.signing import APP, event, signed_target, signin_auth
-from tests.stories.deployments import DeployedTestCase, Deployment, OnRedis
+from tests.stories.deployments import DeployedTestCase, Deployment, OnRedis, OnSentinels
 from tests.visitor import Message, Visitor
 
 
@@ -170,3 +170,32 @@ class AloneTest(Stories, DeployedTestCase):
 
 class OnRedisTest(Stories, DeployedTestCase):
     deployed = OnRedis
+
+
+class OnSentinelsTest(Stories, DeployedTestCase):
+    deployed = OnSentinels
+    deployment: OnSentinels
+
+    async def test_zz_a_failover_is_followed(self) -> None:
+        """Last of all: it leaves the replica as the master."""
+        ada, bob = [await self.guest() for _ in range(2)]
+        await ada.joined("presence-room", member("ada"))
+        await bob.joined("presence-room", member("bob"))
+        await ada.expect("pusher_internal:member_added")
+        self.deployment.sentinels.master.kill()
+        status = 0
+        while status != 200:
+            status = (await self.publish(event("presence-elsewhere"))).status
+            assert status in (200, 503)
+            await self.a_turn()
+        assert self.deployment.sentinels.replica.ask("ROLE").startswith("master")
+        while True:  # by the other node as well
+            answers = [await self.publish(event("presence-room", "after")) for _ in range(2)]
+            if [answer.status for answer in answers] == [200, 200]:
+                break
+        bob.whisper("presence-room", "over")
+        while (message := await ada.next())["data"] != "over":
+            assert message["event"] == "told"
+        for _ in range(2):
+            path = f"/apps/{APP.id}/channels/presence-room/users"
+            assert await self.get(path) == {"users": [{"id": "ada"}, {"id": "bob"}]}

@@ -113,6 +113,8 @@ class RedisBus:
         self._number = 0
         self._numbers: dict[Key, int] = {}
         self._gap_logged = -GAP_PAUSE
+        #: Whether other nodes hear what this one is told.
+        self.is_safe = False
 
     # -- carrying --------------------------------------------------------------------------
 
@@ -153,6 +155,10 @@ class RedisBus:
         return encode(Posts(self._origin, self._number, previous, posts))
 
     async def carry_surely(self, publications: Sequence[Publication], cache_seconds: float) -> None:
+        if not self.is_safe:
+            self._tally.refused += 1
+            reason = "other nodes are coming back" if self._link.is_up else self._link.reason
+            raise _refused(Unreachable(reason))
         self.flush()  # what was said before comes before
         commands: list[tuple[str | bytes | int, ...]] = []
         for each in publications:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,30 @@ from .address import Address
 CONNECT_TIMEOUT = 3.0
 
 
-def endpoint_for(reactor: Any, address: Address) -> IStreamClientEndpoint:
-    """Raises ``OSError`` or ``OpenSSL``'s error when a file can't be used."""
+def endpoints(reactor: Any, address: Address) -> Callable[[str, int], IStreamClientEndpoint]:
+    """Endpoints for hosts and ports behind an address; its files are read once, now.
+
+    Raises ``OSError`` or OpenSSL's error when a file can't be used.
+    """
     if address.path:
-        return UNIXClientEndpoint(reactor, address.path, timeout=CONNECT_TIMEOUT)
-    plain = HostnameEndpoint(reactor, address.host, address.port, timeout=CONNECT_TIMEOUT)
-    if not address.is_tls:
-        return plain
-    trust = ssl.trustRootFromCertificates(_certificates(address.ca)) if address.ca else None
-    own = None
+        unix = UNIXClientEndpoint(reactor, address.path, timeout=CONNECT_TIMEOUT)
+        return lambda host, port: unix
+    trust = own = None
+    if address.ca:
+        trust = ssl.trustRootFromCertificates(_certificates(address.ca))
     if address.cert:
         own = ssl.PrivateCertificate.loadPEM(
             Path(address.cert).read_bytes() + b"\n" + Path(address.key).read_bytes()
         )
-    options = ssl.optionsForClientTLS(address.host, trustRoot=trust, clientCertificate=own)
-    return wrapClientTLS(options, plain)
+
+    def endpoint(host: str, port: int) -> IStreamClientEndpoint:
+        plain = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
+        if not address.is_tls:
+            return plain
+        options = ssl.optionsForClientTLS(host, trustRoot=trust, clientCertificate=own)
+        return wrapClientTLS(options, plain)
+
+    return endpoint
 
 
 def _certificates(path: str) -> list[ssl.Certificate]:

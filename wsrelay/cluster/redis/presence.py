@@ -12,6 +12,7 @@ had is kept in the picture until that node has had time to return as well.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -34,8 +35,9 @@ class Picture:
     """One channel as this node's clients know it."""
 
     def __init__(self) -> None:
-        #: This node's connections.
+        #: This node's connections, and how many each user has.
         self.here: dict[str, Member] = {}
+        self.users: Counter[str] = Counter()
         #: In order of arrival.
         self.members: dict[str, Member] = {}
         #: How far the picture has come; ``None`` before the first snapshot.
@@ -60,8 +62,16 @@ class Picture:
             else:
                 self.waiting.append((version, place))
 
-    def is_here(self, user_id: str) -> bool:
-        return any(member.user_id == user_id for member in self.here.values())
+    def come(self, socket_id: str, member: Member) -> None:
+        self.users[member.user_id] += socket_id not in self.here
+        self.here[socket_id] = member
+
+    def go(self, socket_id: str) -> None:
+        member = self.here.pop(socket_id, None)
+        if member is not None:
+            self.users[member.user_id] -= 1
+            if not self.users[member.user_id]:
+                del self.users[member.user_id]
 
 
 class RedisPresence:
@@ -98,7 +108,7 @@ class RedisPresence:
     ) -> Arrival:
         key = (app_id, channel)
         picture = self._pictures.setdefault(key, Picture())
-        picture.here[socket_id] = member
+        picture.come(socket_id, member)
         try:
             await self._join(key, picture, socket_id, member, most)
         except Unreachable:
@@ -165,11 +175,11 @@ class RedisPresence:
             self._parted(key, await self._steps.run("leave", key, socket_id, member.user_id))
         except Unreachable:
             picture = self._pictures.get(key)
-            if picture is not None and not picture.is_here(member.user_id):
+            if picture is not None and member.user_id not in picture.users:
                 self._remove(key, picture, member.user_id)
 
     def _drop(self, key: Key, picture: Picture, socket_id: str) -> None:
-        picture.here.pop(socket_id, None)
+        picture.go(socket_id)
         if not picture.here:
             picture.wake(is_all=True)
             self._pictures.pop(key, None)
@@ -190,13 +200,14 @@ class RedisPresence:
 
     def _apply(self, key: Key, picture: Picture, said: Joined | Left | Changed) -> None:
         if isinstance(said, Left):
-            self._remove(key, picture, said.user_id)
+            # Whoever is here is not gone: this node slept and was taken for dead, and will tell.
+            if said.user_id not in picture.users:
+                self._remove(key, picture, said.user_id)
             return
         member = Member(said.user_id, said.user_info.encode())
-        if isinstance(said, Changed):
-            if said.user_id in picture.members:
-                picture.members[said.user_id] = member
-        else:
+        if said.user_id in picture.members:
+            picture.members[said.user_id] = member
+        elif isinstance(said, Joined):
             self._add(key, picture, member, said.socket_id)
 
     def _add(self, key: Key, picture: Picture, member: Member, socket_id: str | None) -> None:
@@ -259,7 +270,7 @@ class RedisPresence:
             self._add(key, picture, member, None)
             picture.members[user_id] = member
         if is_final:
-            for user_id in [each for each in picture.members if each not in members]:
+            for user_id in picture.members.keys() - members.keys() - picture.users.keys():
                 self._remove(key, picture, user_id)
         picture.version = max(version, picture.version or 0)
         picture.early.clear()

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -24,19 +25,23 @@ from .bus import RedisBus
 from .census import RedisCensus
 from .channels import CHANNEL, NODES, Steps
 from .edges import Edges
-from .endpoint import endpoint_for
+from .endpoint import endpoints
 from .leases import BEAT, LEASE, Leases
-from .link import Link
+from .link import LONGEST_PAUSE, Link
 from .names import Key, Names
 from .online import RedisUsers
 from .presence import RedisPresence
 from .quota import Quota
 from .remembering import RedisCache
+from .sentinel import SentinelEndpoint
 from .tally import ClusterTally
 from .wire import Unreachable
 
 _log = Logger()
 
+#: Seconds after the return in which backends are still refused: another node, which has lost
+#: Redis as well, may need so long, and its clients would not hear what is acknowledged here.
+SETTLING = LONGEST_PAUSE + 0.5
 #: Seconds after the return in which other nodes return too, and nobody is missed in Redis.
 PATIENCE = LEASE + 2 * BEAT
 
@@ -67,7 +72,9 @@ class RedisRoom:
         self.origin = secrets.token_hex(6)
         names = Names(prefix)
         self._names = names
-        endpoint = endpoint_for(reactor, address)
+        to = endpoints(reactor, address)
+        first = address.hosts[0] if address.hosts else ("", 0)
+        endpoint = SentinelEndpoint(address, to) if address.master else to(*first)
         self.link = Link(
             reactor,
             address,
@@ -133,6 +140,8 @@ class RedisRoom:
         )
         #: Which return is the newest: an older one gives up.
         self._return = 0
+        #: Seconds that a return takes more than its steps; none at the start.
+        self._settling = 0.0
         self._timer: IDelayedCall | None = None
         self._readiness.withdraw("redis", f"Redis: {self.link.reason}")
 
@@ -179,6 +188,7 @@ class RedisRoom:
     def _down(self, reason: str) -> None:
         self._return += 1
         self._readiness.withdraw("redis", f"Redis is away: {reason}")
+        self.bus.is_safe = False
         self.bus.lost()
         self.presence.lost()
 
@@ -198,12 +208,20 @@ class RedisRoom:
         except Unreachable:
             return  # and again when the link is up
         if number == self._return:
-            self._forget_timer()
             self.tally.reconciled += 1
+            self._later(0.0 if self.bus.is_safe else self._settling, partial(self._settle, number))
+
+    def _settle(self, number: int) -> None:
+        """The others are back too: what is published now reaches everybody."""
+        if number == self._return:
+            self._settling = SETTLING
+            self.bus.is_safe = True
             self._readiness.restore("redis")
-            self._timer = self._reactor.callLater(
-                PATIENCE, lambda: self._spawn(self._compare(number))
-            )
+            self._later(PATIENCE, lambda: self._spawn(self._compare(number)))
+
+    def _later(self, seconds: float, what: Callable[[], None]) -> None:
+        self._forget_timer()
+        self._timer = self._reactor.callLater(seconds, what)
 
     def _forget_timer(self) -> None:
         if self._timer is not None and self._timer.active():
