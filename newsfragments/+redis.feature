@@ -1,1 +1,1 @@
-Several nodes act as one relay by way of Redis: `--redis redis://HOST:PORT` (or `rediss://`, `unix://`).
+Several nodes act as one relay by way of Redis: `--redis redis://HOST:PORT`, or `rediss://`, `unix://`, `redis+sentinel://`. See docs/clustering.md.

@@ -145,7 +145,7 @@ def test_requests_behind_one_that_waits_for_other_nodes_are_answered_after_it() 
     with running() as relay:
         gate = Gate()
         bus = relay.service.relay._bus
-        bus.carry_surely = lambda publication: gate.passage()  # type: ignore[method-assign]
+        bus.carry_surely = lambda publications, seconds: gate.passage()  # type: ignore[method-assign]
         body = event("room")
         publish = request("POST", signed_target("POST", f"/apps/{APP.id}/events", body), body)
         line = relay.line()

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+#: What each of them means.
+COUNTED = {
+    "carried": "Publications that left for other nodes.",
+    "not_carried": "Publications that other nodes may have wanted and Redis could not be given.",
+    "refused": "Publishes of backends that were answered with 503, as Redis was away.",
+    "envelopes_out": "Envelopes in which publications left: one a turn and channel.",
+    "envelopes_in": "Envelopes of other nodes that came.",
+    "envelopes_missed": "Envelopes of other nodes that are missing, as their numbers tell.",
+    "envelopes_not_understood": "Envelopes of kinds that this version does not know.",
+    "nodes_swept": "Nodes that ended without a word and whose traces this one removed.",
+    "reconciled": "Times that this node came (back) to Redis and told it everything.",
+}
+
 
 class ClusterTally:
-    __slots__ = (
-        "carried",
-        "envelopes_in",
-        "envelopes_missed",
-        "envelopes_not_understood",
-        "envelopes_out",
-        "nodes_swept",
-        "not_carried",
-        "reconciled",
-        "refused",
-    )
+    """Counted as on the hot path: plain attributes."""
+
+    __slots__ = tuple(COUNTED)
+
+    carried: int
+    not_carried: int
+    refused: int
+    envelopes_out: int
+    envelopes_in: int
+    envelopes_missed: int
+    envelopes_not_understood: int
+    nodes_swept: int
+    reconciled: int
 
     def __init__(self) -> None:
-        #: Publications that left for other nodes, and the envelopes that held them.
-        self.carried = 0
-        self.envelopes_out = 0
-        #: Publications that other nodes may have wanted and that Redis could not be given.
-        self.not_carried = 0
-        #: Backends' requests that were answered with 503.
-        self.refused = 0
-        self.envelopes_in = 0
-        #: Envelopes of other nodes that never came, as their numbers tell.
-        self.envelopes_missed = 0
-        self.envelopes_not_understood = 0
-        #: Nodes that ended without a word, whose traces this one removed.
-        self.nodes_swept = 0
-        #: Times that this node came back to Redis.
-        self.reconciled = 0
+        for name in COUNTED:
+            setattr(self, name, 0)
+
+    def told(self) -> Iterator[tuple[str, str, int]]:
+        """Name, meaning and count of each."""
+        for name, meaning in COUNTED.items():
+            yield name, meaning, getattr(self, name)
