@@ -66,6 +66,10 @@ class RedisServer:
         )
         return done.stdout.strip()
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
@@ -135,6 +139,70 @@ class Sentinels:
         for server in (self.master, self.replica):
             server.remove()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class RedisCluster:
+    """Three masters, each with a replica."""
+
+    def __init__(self) -> None:
+        self.servers: list[RedisServer] = []
+
+    def start(self) -> None:
+        for number in range(6):
+            self.servers.append(self._server(number))
+        hosts = [f"127.0.0.1:{server.port}" for server in self.servers]
+        self.manage("create", *hosts, "--cluster-replicas", "1")
+        for server in self.servers:
+            until(lambda server=server: "cluster_state:ok" in server.ask("CLUSTER", "INFO"))
+        until(lambda: self.servers[0].ask("CLUSTER", "SLOTS").count("127.0.0.1") == 6)
+
+    def _server(self, number: int) -> RedisServer:
+        port = free_port()
+        while port > 55_000:  # the port of the cluster's own bus is 10,000 above
+            port = free_port()
+        server = RedisServer(
+            port,
+            **{
+                "cluster-enabled": "yes",
+                "cluster-config-file": f"nodes{number}.conf",
+                "cluster-node-timeout": "1500",
+            },
+        )
+        server.start()
+        return server
+
+    def manage(self, what: str, *arguments: str) -> str:
+        """redis-cli --cluster."""
+        done = subprocess.run(
+            ["redis-cli", "--cluster", what, *arguments, "--cluster-yes"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @property
+    def url(self) -> str:
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers[:2])
+
+    def master_of(self, key: str) -> RedisServer:
+        running = [server for server in self.servers if server.is_running]
+        slot = int(running[0].ask("CLUSTER", "KEYSLOT", key))
+        for line in running[0].ask("CLUSTER", "NODES").splitlines():
+            _, address, flags, _, _, _, _, _, *slots = line.split(" ")
+            if "master" not in flags or "fail" in flags:
+                continue
+            for part in slots:
+                first, _, last = part.partition("-")
+                if first.isdecimal() and int(first) <= slot <= int(last or first):
+                    port = int(address.partition("@")[0].rpartition(":")[2])
+                    return next(server for server in self.servers if server.port == port)
+        raise AssertionError(f"nobody has slot {slot}")
+
+    def remove(self) -> None:
+        for server in self.servers:
+            server.remove()
 
 
 def until(is_so: Callable[[], object], seconds: float = DEADLINE) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import txaio
 
 from tests.loopback import LoopbackTestCase, Response, reactor
-from tests.servers import RedisServer, Sentinels, until
+from tests.servers import RedisCluster, RedisServer, Sentinels, until
 from tests.signing import APP, SECRET
 from tests.stories.processes import Process
 from tests.visitor import Visitor
@@ -110,6 +110,27 @@ class OnSentinels(OnRedis):
     def stop(self) -> None:
         super().stop()
         self.sentinels.remove()
+
+
+class OnCluster(OnRedis):
+    """Two processes, and a Redis Cluster of three masters and three replicas."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cluster = RedisCluster()
+
+    def start_backing(self) -> None:
+        self.cluster.start()
+
+    def options(self) -> tuple[str, ...]:
+        return ("--redis", self.cluster.url)
+
+    def is_ready(self) -> bool:
+        return all(process.text.count("is reached") >= 3 for process in self.processes)
+
+    def stop(self) -> None:
+        super().stop()
+        self.cluster.remove()
 
 
 class DeployedTestCase(LoopbackTestCase):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from tests.servers import until
 from tests.signing import APP, event, signed_target, signin_auth
-from tests.stories.deployments import DeployedTestCase, Deployment, OnRedis, OnSentinels
+from tests.stories.deployments import DeployedTestCase, Deployment, OnCluster, OnRedis, OnSentinels
 from tests.visitor import Message, Visitor
 
 
@@ -199,3 +201,77 @@ class OnSentinelsTest(Stories, DeployedTestCase):
         for _ in range(2):
             path = f"/apps/{APP.id}/channels/presence-room/users"
             assert await self.get(path) == {"users": [{"id": "ada"}, {"id": "bob"}]}
+
+
+class OnClusterTest(Stories, DeployedTestCase):
+    deployed = OnCluster
+    deployment: OnCluster
+
+    async def published(self, channel: str, data: str) -> None:
+        """Once with each node, refused as often as need be."""
+        for _ in range(2):
+            while (await self.publish(event(channel, data))).status != 200:
+                await self.a_turn()
+
+    async def test_keys_of_a_channel_are_on_one_shard_and_publications_go_there_alone(self) -> None:
+        ada, bob = [await self.guest("private-room") for _ in range(2)]
+        servers = self.deployment.cluster.servers
+        owner = self.deployment.cluster.master_of(f"wsrelay:{{{APP.id}:private-room}}")
+
+        def published() -> list[int]:
+            told = [server.ask("INFO", "commandstats") for server in servers]
+            found = [re.search(r"cmdstat_spublish:calls=(\d+)", each) for each in told]
+            return [int(each[1]) if each else 0 for each in found]
+
+        before = published()
+        for number in range(20):
+            ada.whisper("private-room", number)
+            await bob.next()
+        grown = [now - then for now, then in zip(published(), before, strict=True)]
+        there = grown.pop(servers.index(owner))
+        assert there >= 20
+        assert sum(grown) < 10  # of other tests' connections that are gone
+
+    async def test_zz_slots_that_move_are_followed_and_so_is_a_failover(self) -> None:
+        cluster = self.deployment.cluster
+        ada, bob = [await self.guest() for _ in range(2)]
+        await ada.joined("presence-room", member("ada"))
+        await bob.joined("presence-room", member("bob"))
+        await ada.expect("pusher_internal:member_added")
+        name = f"wsrelay:{{{APP.id}:presence-room}}"
+        source = cluster.master_of(name)
+        target = next(
+            server
+            for server in cluster.servers
+            if server is not source and server.ask("ROLE").startswith("master")
+        )
+        slot = source.ask("CLUSTER", "KEYSLOT", name)
+        ids = [server.ask("CLUSTER", "MYID") for server in (source, target)]
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+        keys = source.ask("CLUSTER", "GETKEYSINSLOT", slot, "100").split()
+        assert keys
+        source.ask("MIGRATE", "127.0.0.1", str(target.port), "", "0", "5000", "KEYS", *keys)
+        for server in cluster.servers:
+            server.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
+        until(lambda: cluster.master_of(name) is target)
+        await self.agreed(ada, bob, "moved")
+        target.kill()
+        await self.agreed(ada, bob, "failed over")
+        assert cluster.master_of(name) is not target
+
+    async def agreed(self, ada: Visitor, bob: Visitor, what: str) -> None:
+        """Both hear what is published by either node, and are in the same picture."""
+        while True:
+            await self.published("presence-room", what)
+            bob.whisper("presence-room", what)
+            ada.say("pusher:ping")
+            heard = []
+            while (message := await ada.next())["event"] != "pusher:pong":
+                heard.append(message["event"])
+            assert "pusher_internal:member_removed" not in heard
+            if {"told", "client-told"} <= set(heard):
+                break
+        both = {"users": [{"id": "ada"}, {"id": "bob"}]}
+        for _ in range(2):
+            assert await self.get(f"/apps/{APP.id}/channels/presence-room/users") == both

@@ -168,7 +168,9 @@ class RedisBus:
                 milliseconds = int(cache_seconds * 1000)
                 commands.append(("SET", self._names.cached(key), payload, "PX", milliseconds))
             post = Post(payload, each.excluded_socket_id)
-            commands.append(("PUBLISH", self._names.channel(key), self._enveloped(key, [post])))
+            commands.append(
+                (self._link.publishing, self._names.channel(key), self._enveloped(key, [post]))
+            )
         try:
             await self._link.all_or_nothing(commands)
         except Unreachable as away:
@@ -180,7 +182,7 @@ class RedisBus:
     async def terminate(self, app_id: str, user_id: str) -> None:
         name = self._names.channel((app_id, USER_CHANNEL_PREFIX + user_id))
         try:
-            await self._link.call("PUBLISH", name, encode(Terminate(self._origin)))
+            await self._link.call(self._link.publishing, name, encode(Terminate(self._origin)))
         except Unreachable as away:
             raise _refused(away) from away
 

@@ -69,11 +69,11 @@ class RedisCensus:
     async def occupied_channels(self, app_id: str, prefix: str) -> list[str]:
         self.flush()
         try:
-            names = await self._steps.link.call("SMEMBERS", self._steps.names.occupied(app_id))
+            names = await self._steps.occupied(app_id)
         except Unreachable:
             return [
                 channel.name
                 for channel in self._hub.channels(app_id)
                 if channel.kind.is_listed and channel.name.startswith(prefix)
             ]
-        return sorted(name for each in names if (name := each.decode()).startswith(prefix))
+        return sorted(name for name in names if name.startswith(prefix))

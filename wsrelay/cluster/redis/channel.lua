@@ -9,7 +9,8 @@
 --      "1": it is there. "LVERSION": it has left, and they are to be told unless it comes back.
 --   v  string: the last version. Microseconds, made to rise.
 -- ARGV     what, how to publish, node, whether backends are told ("1"), the set of occupied
---          channels ("" for none) and the channel's name there, then what each function needs.
+--          channels ("": out of reach, in another slot) and the channel's name there ("": it is
+--          not listed), then what each function needs.
 local base, publish, node, tells, occupied = KEYS[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
 local name = ARGV[6]
 
@@ -46,17 +47,24 @@ local function depart(what, version)
     return text(version)
 end
 
--- The edges between nobody and somebody: {1 when occupied is news, version when it was vacated}.
+-- The list of occupied channels: here when it is in reach, else "+VERSION" or "-VERSION" for it.
+local function listed(command, sign)
+    if name == '' then return '' end
+    if occupied == '' then return sign .. text(tick()) end
+    redis.call(command, occupied, name)
+    return ''
+end
+
+-- The edges between nobody and somebody: {1 when occupied is news, version when it was vacated, what
+-- the list is to be told}.
 local function edge(before)
     local after = total()
     if before == 0 and after > 0 then
-        if occupied ~= '' then redis.call('SADD', occupied, name) end
-        return {arrive(''), ''}
+        return {arrive(''), '', listed('SADD', '+')}
     elseif before > 0 and after == 0 then
-        if occupied ~= '' then redis.call('SREM', occupied, name) end
-        return {0, depart('', tick())}
+        return {0, depart('', tick()), listed('SREM', '-')}
     end
-    return {0, ''}
+    return {0, '', ''}
 end
 
 local does = {}

@@ -60,7 +60,9 @@ class Edges:
 
     def passed(self, key: Key, edge: Sequence[Any]) -> None:
         """A channel's edge, as ``channel.lua`` tells it."""
-        is_occupied, vacated = edge
+        is_occupied, vacated, listed = edge
+        if listed:
+            self._steps.tell_list(key, listed)
         if is_occupied:
             self._arrived(key, "")
         if vacated:

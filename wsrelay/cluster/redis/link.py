@@ -13,7 +13,7 @@ authenticates, which a restart behind a proxy is enough for, so none of it is us
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from enum import Enum, auto
 from random import random
 from typing import Any
@@ -83,9 +83,9 @@ class Link:
         on_down: Callable[[str], None],
         on_message: Callable[[bytes, bytes], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
-        check: Callable[[Callable[..., Awaitable[Any]]], Awaitable[None]] | None = None,
+        on_torn: Callable[[], None] = lambda: None,
     ) -> None:
-        """``check`` is awaited with a way to call before the link is up; it may raise."""
+        """``on_torn`` hears of a subscription that Redis has ended of its own."""
         self._reactor = reactor
         self._address = address
         self._endpoint = endpoint
@@ -94,7 +94,7 @@ class Link:
         self._on_down = on_down
         self._on_message = on_message
         self._spawn = spawn
-        self._check = check
+        self._on_torn = on_torn
         self.state = State.DOWN
         self.reason = "not connected yet"
         self._is_stopped = True
@@ -104,6 +104,13 @@ class Link:
         self._commands: Wire
         self._ear: Ear
         self._attempt: Deferred[Any] | None = None
+
+    #: The command that publishes.
+    publishing = "PUBLISH"
+
+    @property
+    def is_full(self) -> bool:
+        return self.is_up and self._commands.is_full
 
     @property
     def is_up(self) -> bool:
@@ -134,7 +141,9 @@ class Link:
     async def _come_up(self, deadline: IDelayedCall) -> None:
         try:
             commands = await self._opened(Wire(self._lose, self._refused))
-            ear = await self._opened(Ear(self._lose, self._refused, self._on_message))
+            ear = await self._opened(
+                Ear(self._lose, self._refused, self._on_message, self._on_torn)
+            )
             await self._call_checked(commands)
         except Exception as error:
             # A connection that failed has told its reason already; others tell it here.
@@ -176,8 +185,6 @@ class Link:
             raise Unreachable(_AWAY["READONLY"])
         for script in self._scripts:
             await wire.call("SCRIPT", "LOAD", script.text)
-        if self._check is not None:
-            await self._check(wire.call)
 
     # -- losing ----------------------------------------------------------------------------
 
@@ -239,7 +246,7 @@ class Link:
 
         Fails with ``Unreachable``, also when the script did: nothing else helps then either.
         """
-        return self.call("EVALSHA", script.sha, 1, *arguments).addErrback(_unreachable)
+        return self.call("EVALSHA", script.sha, 1, *arguments).addErrback(unreachable)
 
     def tell(self, *command: str | bytes | int | float) -> None:
         if self.is_up:
@@ -269,16 +276,16 @@ class Link:
         self._commands.tell("PUBLISH", channel, message)
         return True
 
-    def subscribe(self, channel: bytes) -> Deferred[Any]:
+    def subscribe(self, channel: bytes, *, is_sharded: bool = False) -> Deferred[Any]:
         if not self.is_up:
             failed: Deferred[Any] = Deferred()
             failed.errback(Unreachable(self.reason))
             return failed
-        return self._ear.subscribe(channel)
+        return self._ear.subscribe(channel, "SSUBSCRIBE" if is_sharded else "SUBSCRIBE")
 
-    def unsubscribe(self, channel: bytes) -> None:
+    def unsubscribe(self, channel: bytes, *, is_sharded: bool = False) -> None:
         if self.is_up:
-            self._ear.say("UNSUBSCRIBE", channel)
+            self._ear.unsubscribe(channel, "SUNSUBSCRIBE" if is_sharded else "UNSUBSCRIBE")
 
 
 def _words(error: Exception) -> str:
@@ -288,6 +295,7 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _unreachable(failure: Failure) -> Failure:
+def unreachable(failure: Failure) -> Failure:
+    """What a script failed of, as ``Unreachable``."""
     error = failure.value
     return Failure(Unreachable(_words(error))) if isinstance(error, ResponseError) else failure

@@ -11,7 +11,7 @@ class Names:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self.nodes = f"{prefix}:nodes"
+        self.nodes = f"{{{prefix}:nodes}}"
         #: Redis' channel on which nodes speak to all nodes.
         self.all = f"{prefix}:all".encode()
 

@@ -23,7 +23,7 @@ from . import envelope
 from .address import Address
 from .bus import RedisBus
 from .census import RedisCensus
-from .channels import CHANNEL, NODES, Steps
+from .channels import CHANNEL, LISTING, NODES, Steps
 from .edges import Edges
 from .endpoint import endpoints
 from .leases import BEAT, LEASE, Leases
@@ -34,6 +34,7 @@ from .presence import RedisPresence
 from .quota import Quota
 from .remembering import RedisCache
 from .sentinel import SentinelEndpoint
+from .shards import Shards
 from .tally import ClusterTally
 from .wire import Unreachable
 
@@ -75,17 +76,20 @@ class RedisRoom:
         to = endpoints(reactor, address)
         first = address.hosts[0] if address.hosts else ("", 0)
         endpoint = SentinelEndpoint(address, to) if address.master else to(*first)
-        self.link = Link(
-            reactor,
-            address,
-            lambda: endpoint,
-            scripts=(CHANNEL, NODES),
-            on_up=self._up,
-            on_down=self._down,
-            on_message=self._hear,
-            spawn=spawn,
-        )
-        steps = self._steps = Steps(self.link, names, self._tells)
+        is_cluster = address.topology == "cluster"
+        hears: dict[str, Any] = {
+            "scripts": (CHANNEL, NODES, LISTING),
+            "on_up": self._up,
+            "on_down": self._down,
+            "on_message": self._hear,
+            "spawn": spawn,
+        }
+        self.link: Link | Shards
+        if is_cluster:
+            self.link = Shards(reactor, address, to, **hears)
+        else:
+            self.link = Link(reactor, address, lambda: endpoint, **hears)
+        steps = self._steps = Steps(self.link, names, self._tells, is_cluster=is_cluster)
         later, clock = reactor.callLater, time.monotonic
         self._edges = edges = Edges(
             steps,

@@ -135,8 +135,12 @@ class Ear(Wire):
         on_lost: Callable[[str], None],
         on_refused: Callable[[str], None],
         on_message: Callable[[bytes, bytes], None],
+        on_torn: Callable[[], None],
     ) -> None:
+        """``on_torn`` hears of a subscription that Redis has ended of its own."""
         super().__init__(on_lost, on_refused)
+        self._on_torn = on_torn
+        self._unsubscribing: set[bytes] = set()
         self._on_message = on_message
         self._subscribing: dict[bytes, list[Deferred[Any]]] = {}
 
@@ -147,7 +151,12 @@ class Ear(Wire):
         elif kind == b"subscribe" or kind == b"ssubscribe":
             for waiting in self._subscribing.pop(reply[1], ()):
                 waiting.callback(None)
-        elif kind == b"unsubscribe" or kind == b"sunsubscribe" or kind == b"pong":
+        elif kind == b"unsubscribe" or kind == b"sunsubscribe":
+            if reply[1] in self._unsubscribing:
+                self._unsubscribing.discard(reply[1])
+            else:
+                self._on_torn()
+        elif kind == b"pong" or (reply == b"PONG" and not self._waiting):
             pass
         else:  # before the first subscription, and errors
             super().replied(reply)
@@ -161,6 +170,10 @@ class Ear(Wire):
             self._subscribing.setdefault(name, []).append(confirmed)
             self.say(command, name)
         return confirmed
+
+    def unsubscribe(self, name: bytes, command: str = "UNSUBSCRIBE") -> None:
+        self._unsubscribing.add(name)
+        self.say(command, name)
 
     def say(self, *command: Any) -> None:
         """A command whose reply ``replied`` knows by its kind."""
