@@ -216,7 +216,7 @@ class OnClusterTest(Stories, DeployedTestCase):
     async def test_keys_of_a_channel_are_on_one_shard_and_publications_go_there_alone(self) -> None:
         ada, bob = [await self.guest("private-room") for _ in range(2)]
         servers = self.deployment.cluster.servers
-        owner = self.deployment.cluster.master_of(f"wsrelay:{{{APP.id}:private-room}}")
+        owner = self.deployment.cluster.master_of(f"wsrelay:{{private-room:{APP.id}}}")
 
         def published() -> list[int]:
             told = [server.ask("INFO", "commandstats") for server in servers]
@@ -238,7 +238,7 @@ class OnClusterTest(Stories, DeployedTestCase):
         await ada.joined("presence-room", member("ada"))
         await bob.joined("presence-room", member("bob"))
         await ada.expect("pusher_internal:member_added")
-        name = f"wsrelay:{{{APP.id}:presence-room}}"
+        name = f"wsrelay:{{presence-room:{APP.id}}}"
         source = cluster.master_of(name)
         target = next(
             server

@@ -231,7 +231,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Secret | None,
         Meta(
             description="Redis by which several nodes are one relay: `redis://HOST:PORT/DATABASE`, "
-            "`rediss://` for TLS, `unix:///PATH`; with `USER:PASSWORD@`. None: this node is alone."
+            "`rediss://` for TLS, `unix:///PATH`, `redis+sentinel://HOSTS/NAME` or "
+            "`redis+cluster://HOSTS`; with `USER:PASSWORD@`. None: this node is alone."
         ),
     ] = None
     redis_prefix: Annotated[

@@ -22,6 +22,7 @@ class NodesTestCase(LoopbackTestCase):
 
     timeout = 20
     redis: RedisServer
+    url = ""
     settings = Settings(apps=(structs.replace(APP, client_event_rate=0),), host="127.0.0.1", port=0)
 
     @classmethod
@@ -35,7 +36,7 @@ class NodesTestCase(LoopbackTestCase):
 
     async def setUp(self) -> None:
         self.redis.ask("FLUSHALL")
-        self.settings = structs.replace(self.settings, redis=Secret(self.redis.url))
+        self.settings = structs.replace(self.settings, redis=Secret(self.url or self.redis.url))
         self.others: list[RelayService] = []
         await super().setUp()
         await self.until(lambda: self.relay.readiness.is_ready)

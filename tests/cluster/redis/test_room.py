@@ -13,6 +13,16 @@ from tests.cluster.redis.nodes import NodesTestCase
 from tests.loopback import request
 from tests.signing import APP, event, signed_target, signin_auth
 from tests.visitor import Visitor
+from wsrelay.config.settings import Settings
+from wsrelay.core.apps import Webhook
+from wsrelay.core.notices import (
+    ChannelOccupied,
+    ChannelVacated,
+    MemberAdded,
+    MemberRemoved,
+    Notice,
+)
+from wsrelay.service import RelayService
 
 
 class RoomTest(NodesTestCase):
@@ -293,3 +303,91 @@ class RoomTest(NodesTestCase):
         assert (await ada.expect("client-told"))["data"] == "here again"
         assert other.room._steps.node != node
         self.flushLoggedErrors()
+
+
+class WebhooksTest(NodesTestCase):
+    """What backends are told, over all nodes."""
+
+    hooked = structs.replace(APP, client_event_rate=0, webhooks=(Webhook(url="http://b.example/"),))
+    settings = Settings(apps=(hooked,), host="127.0.0.1", port=0)
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.told: list[Notice] = []
+        self.listen_to(self.relay)
+
+    def listen_to(self, node: RelayService) -> None:
+        node.room._edges._observe = self.told.append
+
+    async def test_every_edge_is_told_once(self) -> None:
+        other = await self.node()
+        self.listen_to(other)
+        nodes = (self.relay, other)
+        ada, bob, tab = [await self.visitor_of(nodes[number % 2]) for number in range(3)]
+        await ada.joined("presence-room", '{"user_id":"ada"}')
+        await bob.joined("presence-room", '{"user_id":"bob"}')
+        await tab.joined("presence-room", '{"user_id":"bob"}')
+        await self.until(lambda: len(self.told) == 3)
+        assert set(self.told) == {
+            ChannelOccupied(APP.id, "presence-room"),
+            MemberAdded(APP.id, "presence-room", "ada"),
+            MemberAdded(APP.id, "presence-room", "bob"),
+        }
+        self.told.clear()
+        for visitor in (bob, tab, ada):
+            visitor.leave("presence-room")
+        again = await self.visitor_of(other)
+        await again.joined("presence-room", '{"user_id":"ada"}')  # on another node, in time
+        await self.until(lambda: self.told)
+        assert self.told == [MemberRemoved(APP.id, "presence-room", "bob")]
+        self.told.clear()
+        again.leave("presence-room")
+        await self.until(lambda: len(self.told) == 2)
+        assert set(self.told) == {
+            MemberRemoved(APP.id, "presence-room", "ada"),
+            ChannelVacated(APP.id, "presence-room"),
+        }
+        await self.until(lambda: not self.redis.ask("KEYS", "wsrelay:{presence-room:*}[ntu]"))
+
+    async def test_what_a_dead_node_held_is_told_by_another(self) -> None:
+        other, third = await self.node(), await self.node()
+        for node in (other, third):
+            self.listen_to(node)
+        ada, bob = await self.visitor_of(other), await self.visitor_of(other)
+        await ada.joined("presence-room", '{"user_id":"ada"}')
+        await bob.joined("presence-room", '{"user_id":"bob"}')
+        await self.until(lambda: len(self.told) == 3)
+        self.told.clear()
+        ada.leave("presence-room")  # held by the node that dies now
+        await self.until(lambda: other.room._edges._held)
+        other.room.link.stop()
+        other.room._edges.end()
+        other.room._leases.end()
+        await self.until(lambda: len(self.told) == 3)
+        assert set(self.told) == {
+            MemberRemoved(APP.id, "presence-room", "ada"),
+            MemberRemoved(APP.id, "presence-room", "bob"),
+            ChannelVacated(APP.id, "presence-room"),
+        }
+        await self.until(lambda: not self.redis.ask("KEYS", "wsrelay:{presence-room:*}[ntu]"))
+        assert len(self.told) == 3
+
+
+class GapTest(NodesTestCase):
+    async def test_an_envelope_that_is_missing_is_noticed_counted_and_logged(self) -> None:
+        other = await self.node()
+        ada, bob = await self.visitor_of(self.relay), await self.visitor_of(other)
+        for visitor in (ada, bob):
+            await visitor.joined("private-room")
+        ada.whisper("private-room", 1)
+        await bob.expect("client-told")
+        publish, self.relay.room.link.publish = self.relay.room.link.publish, lambda *_: False
+        ada.whisper("private-room", 2)
+        await self.until(lambda: self.relay.room.tally.not_carried == 1)
+        self.relay.room.link.publish = publish
+        ada.whisper("private-room", 3)
+        assert (await bob.expect("client-told"))["data"] == "3"
+        ada.whisper("private-room", 4)
+        assert (await bob.expect("client-told"))["data"] == "4"
+        assert other.room.tally.envelopes_missed == 1
+        assert "are missing between its numbers" in self.log_text

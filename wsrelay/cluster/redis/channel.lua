@@ -1,6 +1,6 @@
 -- Everything about one channel that all nodes have to agree on, each step at once.
 --
--- KEYS[1]  the channel's name in Redis, "PREFIX{APP:CHANNEL}"; with a letter behind it, its keys:
+-- KEYS[1]  the channel's name in Redis, "PREFIX:{CHANNEL:APP}"; with a letter behind it, its keys:
 --   n  hash: node -> subscriptions there. Whoever is in it attends to the channel.
 --   a  string: the node that thinks it is alone, and publishes nothing
 --   u  hash: user -> his connections as msgpack, {{node, socket, info, version}, ...}, oldest first

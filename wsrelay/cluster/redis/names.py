@@ -16,8 +16,12 @@ class Names:
         self.all = f"{prefix}:all".encode()
 
     def channel(self, key: Key) -> bytes:
-        """Redis' channel for one of ours, and the start of its keys. Our names hold no colon."""
-        return f"{self._prefix}:{{{key[0]}:{key[1]}}}".encode()
+        """Redis' channel for one of ours, and the start of its keys.
+
+        Ours come first: their names hold neither braces nor colons, as an app's id may, and what
+        stands in the first braces decides the slot.
+        """
+        return f"{self._prefix}:{{{key[1]}:{key[0]}}}".encode()
 
     def key_of(self, registered: bytes) -> Key:
         """Undo ``registration``."""
@@ -39,4 +43,4 @@ class Names:
         return f"{self._prefix}:connections:{app_id}"
 
     def cached(self, key: Key) -> str:
-        return f"{self._prefix}:{{{key[0]}:{key[1]}}}c"
+        return f"{self._prefix}:{{{key[1]}:{key[0]}}}c"
