@@ -7,6 +7,7 @@ are bytes and ints. A Deferred fails with a ``RedisError`` where Redis or the co
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
+import hiredis
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
@@ -54,6 +55,7 @@ class BaseRedisProtocol(Protocol):
 
 # With hiredis installed, as wsrelay demands, this is the class that parses with it.
 class HiredisProtocol(BaseRedisProtocol):
+    _reader: hiredis.Reader
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def dataReceived(self, data: bytes, unpause: bool = False) -> None: ...
 

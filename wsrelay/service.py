@@ -93,8 +93,11 @@ class RelayService(MultiService):
         if settings.log_connections:
             listeners.insert(0, log_connection)
         observe = observers(*listeners)
-        hall = assemble(settings, reactor, observe, self.tally, self.connections)
+        hall = assemble(
+            settings, reactor, self.apps, observe, self.tally, self.connections, self.readiness
+        )
         self.relay, self.users, self.signins = hall.relay, hall.users, hall.signins
+        self.room = hall.room
         self._around = Surroundings(
             apps=self.apps,
             relay=self.relay,
@@ -194,6 +197,7 @@ class RelayService(MultiService):
                 clock=time.monotonic,
                 call_later=reactor.callLater,
                 spawn=spawn,
+                is_news=self._settings.redis is not None,
             )
         except ValueError as error:
             raise CannotStart(str(error)) from error
@@ -230,6 +234,8 @@ class RelayService(MultiService):
     def startService(self) -> None:
         self._listen()  # twist (26.10) does not call privilegedStartService
         super().startService()
+        if self.room is not None:
+            self.room.start()
         self.websocket.sweep.start()
         self.certificates.start()
         names = " and ".join(map(name_of, self._ports))
@@ -290,11 +296,16 @@ class RelayService(MultiService):
         """Stop in the order that ``stopping`` knows."""
         ports, self._ports = self._ports, []
         self.certificates.stop()
+        if self.room is not None:
+            self.room.depart()
         stopped = Deferred.fromCoroutine(self.stopping.run(ports))
         return stopped.addErrback(_stop_failure).addCallback(self._rest)
 
     def _rest(self, _: object) -> Any:
-        self.users.end()
+        if self.users is not None:
+            self.users.end()
+        if self.room is not None:
+            self.room.stop()
         self._around.counting.end()
         if self._wave is not None:
             self._wave.close()

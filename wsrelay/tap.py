@@ -37,6 +37,12 @@ class Options(usage.Options):
         ["drain", None, None, "Seconds to send clients to the successor when stopping [5]"],
         ["log-format", None, None, "text or json [text]"],
         ["metrics-port", None, None, "TCP port of metrics and status, 0: none [9601]"],
+        [
+            "redis",
+            None,
+            None,
+            "Redis of several nodes: redis://HOST:PORT [none]",
+        ],
         ["echo-path", None, None, "Path that echoes messages, for conformance suites [none]"],
     ]
     optFlags = [
@@ -89,6 +95,7 @@ class Options(usage.Options):
                     "log_format": self["log-format"],
                     "deflate": bool(self["deflate"]) or None,
                     "metrics_port": self["metrics-port"],
+                    "redis": self["redis"],
                     "echo_path": self["echo-path"],
                 }.items()
                 if value is not None

@@ -49,6 +49,8 @@ def error_of(**environ: str) -> str:
         ("METRICS_PORT", "9700", 9700),
         ("METRICS_HOST", "::1", "::1"),
         ("ECHO_PATH", "/echo", "/echo"),
+        ("REDIS", "redis://h", Secret("redis://h")),
+        ("REDIS_PREFIX", "mine", "mine"),
     ],
 )
 def test_every_setting_has_its_variable(variable: str, text: str, value: object) -> None:

@@ -227,6 +227,22 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "conformance suites, for which anybody may send it messages of 16 MiB. Empty: none.",
         ),
     ] = ""
+    redis: Annotated[
+        Secret | None,
+        Meta(
+            description="Redis by which several nodes are one relay: `redis://HOST:PORT/DATABASE`, "
+            "`rediss://` for TLS, `unix:///PATH`, `redis+sentinel://HOSTS/NAME` or "
+            "`redis+cluster://HOSTS`; with `USER:PASSWORD@`. None: this node is alone."
+        ),
+    ] = None
+    redis_prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]+\Z",
+            max_length=100,
+            description="What all names in Redis begin with; another one is another relay.",
+        ),
+    ] = "wsrelay"
     tls_port: Annotated[
         int,
         Meta(

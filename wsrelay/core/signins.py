@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .connections import Connections
 from .errors import Code
+from .frame import Frame
 from .names import USER_CHANNEL_PREFIX, WATCHLIST_PREFIX
 from .ports import Bus, Subscriber, Users, Wording
 from .publication import Publication
@@ -29,15 +30,23 @@ class SignIns:
         self._wording = wording
 
     async def sign_in(
-        self, app_id: str, user_id: str, watched: Sequence[str], subscriber: Subscriber
+        self,
+        app_id: str,
+        user_id: str,
+        watched: Sequence[str],
+        subscriber: Subscriber,
+        success: Frame,
     ) -> set[str]:
         """Sign a user's connection in; return which of the users he watches are online.
+
+        ``success`` is said to the connection once what is published to the user reaches it.
 
         From now on the connection gets what is published to the user, and hears of every user
         it watches who comes online or goes offline.
         """
         for name in _channels(user_id, watched):
             await self._relay.subscribe(app_id, name, subscriber)
+        subscriber.send(success)
         if await self._users.sign_in(app_id, user_id, subscriber.socket_id):
             self.come_online(app_id, user_id)
         return await self._users.online(app_id, watched)

@@ -48,6 +48,12 @@ class Metrics(Collector):
         yield from self._http()
         yield from self._webhooks()
         yield from self._tls()
+        yield from self._cluster()
+
+    def _cluster(self) -> Iterator[Metric]:
+        room = self._seen.room
+        for name, meaning, count in room.tally.told() if room is not None else ():
+            yield CounterMetricFamily(f"wsrelay_cluster_{name}", meaning, count)
 
     def _server(self) -> Iterator[Metric]:
         yield InfoMetricFamily(

@@ -56,6 +56,17 @@ class Certificates(Protocol):
     def in_use(self) -> Mapping[str, Shown]: ...
 
 
+class Counts(Protocol):
+    """Name, meaning and count of each."""
+
+    def told(self) -> Iterable[tuple[str, str, int]]: ...
+
+
+class Cluster(Protocol):
+    @property
+    def tally(self) -> Counts: ...
+
+
 class Seen(Protocol):
     """The service."""
 
@@ -68,6 +79,10 @@ class Seen(Protocol):
 
     @property
     def callers(self) -> Sized: ...
+
+    @property
+    def room(self) -> Cluster | None:
+        """The way to the other nodes, if there may be any."""
 
     @property
     def messenger(self) -> Messenger: ...

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..core.apps import App
 from ..core.errors import Code, ConnectionRefused, EventRejected
+from ..core.frame import Frame
 from ..core.limits import TokenBucket
 from ..core.notices import (
     ConnectionClosed,
@@ -245,13 +246,15 @@ class Session:
             raise EventRejected(
                 Code.UNAUTHORIZED, "this connection has signed in as another user already"
             )
-        self._door.send(codec.signin_success(asked.user_data or ""))
+        success = codec.signin_success(asked.user_data or "")
         if self._user is None:
-            self._start(self._become(user))
+            self._start(self._become(user, success))
+        else:
+            self._door.send(success)
 
-    async def _become(self, user: User) -> None:
+    async def _become(self, user: User, success: Frame) -> None:
         self._user = watched = watching(self.app, user)
-        await sign_in(self._around, self.app, self._door, watched)
+        await sign_in(self._around, self.app, self._door, watched, success)
         if self.app.watchlist and len(user.watchlist) > len(watched.watchlist):
             self._relay.tally.reject(self.app.id, Code.WATCHLIST_TOO_LONG)
             self._door.send(

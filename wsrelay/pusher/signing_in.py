@@ -8,6 +8,7 @@ from msgspec import DecodeError, Raw, Struct, ValidationError, json
 
 from ..core.apps import App
 from ..core.errors import Code, ConnectionRefused
+from ..core.frame import Frame
 from ..core.ports import Door
 from .codec import compact, watchlist_events
 from .messages import SignIn, User
@@ -63,10 +64,10 @@ def watching(app: App, user: User) -> User:
     return User(user.user_id, user.user_info, watchlist)
 
 
-async def sign_in(around: Surroundings, app: App, door: Door, user: User) -> None:
+async def sign_in(around: Surroundings, app: App, door: Door, user: User, success: Frame) -> None:
     """Sign a connection in, and tell it which of the users it watches are online."""
     watched = user.watchlist
-    online = await around.signins.sign_in(app.id, user.user_id, watched, door)
+    online = await around.signins.sign_in(app.id, user.user_id, watched, door, success)
     if watched:
         door.send(
             watchlist_events(

@@ -120,6 +120,7 @@ class FastLane(TimeoutMixin, Protocol):
         self._has_waited = False
         #: While what was answered is not read.
         self._is_full = False
+        self._is_lost = False
 
     def callLater(self, period: float, func: Callable[[], None]) -> IDelayedCall:
         # TimeoutMixin's own (Twisted 26.10) takes the global reactor.
@@ -161,6 +162,8 @@ class FastLane(TimeoutMixin, Protocol):
 
     def _send(self, answer: Answer) -> None:
         self._is_answering = False
+        if self._is_lost:
+            return
         if self._lane.slow.callers.is_leaving:
             self._received = b""  # whoever asked more will ask again, elsewhere (RFC 9112, 9.3.2)
             self.transport.write(response(answer, self._lane.api.date(), is_last=True))
@@ -197,6 +200,7 @@ class FastLane(TimeoutMixin, Protocol):
         """The connection is gone; ``connectionLost`` follows."""
 
     def connectionLost(self, reason: object = None) -> None:
+        self._is_lost = True
         self.setTimeout(None)
         self._lane.slow.callers.discard(self)
 

@@ -54,15 +54,19 @@ class Messenger:
         clock: Callable[[], float],
         call_later: CallLater,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        is_news: bool = False,
     ) -> None:
-        """``now`` is Unix time; ``clock`` times pauses. Raises ``ValueError``: a faulty webhook."""
+        """``now`` is Unix time; ``clock`` times pauses. Raises ``ValueError``: a faulty webhook.
+
+        ``is_news``: every notice is; whoever gives them has seen to that, over all nodes.
+        """
         self.tally = WebhookTally()
         self._sender = sender
         self._now = now
         self._clock = clock
         self._call_later = call_later
         self._spawn = spawn
-        self._told = Told(self._tell, clock, call_later)
+        self._told = Told(self._tell, clock, call_later, is_news=is_news)
         self._receivers: dict[str, list[_Receiver]] = {}
         #: No longer configured so, and asked until nothing waits for them any more.
         self._former: list[_Receiver] = []

@@ -78,8 +78,14 @@ class Told:
     """Turns notices into events. Remembers only who is there and who has left lately."""
 
     def __init__(
-        self, tell: Callable[[Event], None], clock: Callable[[], float], call_later: CallLater
+        self,
+        tell: Callable[[Event], None],
+        clock: Callable[[], float],
+        call_later: CallLater,
+        is_news: bool = False,
     ) -> None:
+        """``is_news``: whatever is heard is to be told, once and now."""
+        self._is_news = is_news
         self._tell = tell
         self._clock = clock
         self._call_later = call_later
@@ -134,10 +140,11 @@ class Told:
             self._timer = None
 
     def _arrive(self, subject: Subject) -> None:
-        if subject in self._present:
+        if not self._is_news and subject in self._present:
             self._leaving.pop(subject, None)
             return
-        self._present.add(subject)
+        if not self._is_news:
+            self._present.add(subject)
         app_id, channel, user_id = subject
         if user_id is None:
             self._tell(Event(app_id, "channel_occupied", channel, {}))
@@ -145,6 +152,9 @@ class Told:
             self._tell(Event(app_id, "member_added", channel, {"user_id": user_id}))
 
     def _leave(self, subject: Subject) -> None:
+        if self._is_news:
+            self._tell_removed(subject)
+            return
         if subject not in self._present or subject in self._leaving:
             return
         due = self._clock() + GRACE

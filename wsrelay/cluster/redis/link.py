@@ -1,0 +1,301 @@
+"""Being connected to one Redis: what is up, what is down and why, and coming back.
+
+    state      | becomes
+    -----------|-------------------------------------------------------------------------------
+    DOWN       | CONNECTING after a pause, again and again, for ever
+    CONNECTING | UP when both connections stand, may write, and know the scripts; else DOWN
+    UP         | DOWN when one connection is lost, is silent, or Redis may not be written to
+
+txredisapi's own reconnecting (1.6.0) ends for good when a connection is lost while it
+authenticates, which a restart behind a proxy is enough for, so none of it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
+from enum import Enum, auto
+from random import random
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from txredisapi import ResponseError
+
+from .address import Address
+from .wire import Ear, Unreachable, Wire
+
+_log = Logger()
+
+#: Seconds before the first attempt to come back; each further one is twice as long.
+FIRST_PAUSE = 0.1
+#: Seconds before an attempt at the most; and how much of a pause is left to chance.
+LONGEST_PAUSE = 1.0
+JITTER = 0.5
+#: Seconds in which something has to be heard on either connection, and how often it is asked for.
+SILENCE = 3.0
+PING = 1.0
+
+#: Errors after which Redis is no place to write to, and how they are told.
+_AWAY = {
+    "LOADING": "it is loading its data (LOADING)",
+    "READONLY": "it is a replica and may not be written to (READONLY)",
+    "MASTERDOWN": "it is a replica without its master (MASTERDOWN)",
+    "OOM": "it is out of memory (OOM; maxmemory)",
+    "MISCONF": "it can't save its data and takes no writes (MISCONF)",
+    "NOREPLICAS": "it has too few replicas and takes no writes (NOREPLICAS)",
+    "NOAUTH": "it wants a password (NOAUTH; the URL's)",
+    "WRONGPASS": "it refuses the name or the password of the URL (WRONGPASS)",
+    "NOPERM": "the user may not do what is needed (NOPERM)",
+    "CLUSTERDOWN": "its cluster is down (CLUSTERDOWN)",
+    "NOSCRIPT": "it has forgotten our scripts (NOSCRIPT)",
+}
+
+
+class State(Enum):
+    DOWN = auto()
+    CONNECTING = auto()
+    UP = auto()
+
+
+class Script:
+    """A Lua script, known to Redis by its hash."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text, usedforsecurity=False).hexdigest()
+
+
+class Link:
+    """One Redis by two connections: one for commands, one that listens."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        address: Address,
+        endpoint: Callable[[], IStreamClientEndpoint],
+        *,
+        scripts: Sequence[Script],
+        on_up: Callable[[], None],
+        on_down: Callable[[str], None],
+        on_message: Callable[[bytes, bytes], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        on_torn: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_torn`` hears of a subscription that Redis has ended of its own."""
+        self._reactor = reactor
+        self._address = address
+        self._endpoint = endpoint
+        self._scripts = scripts
+        self._on_up = on_up
+        self._on_down = on_down
+        self._on_message = on_message
+        self._spawn = spawn
+        self._on_torn = on_torn
+        self.state = State.DOWN
+        self.reason = "not connected yet"
+        self._is_stopped = True
+        self._attempts = 0
+        self._timer: IDelayedCall | None = None
+        self._wires: list[Wire] = []
+        self._commands: Wire
+        self._ear: Ear
+        self._attempt: Deferred[Any] | None = None
+
+    #: The command that publishes.
+    publishing = "PUBLISH"
+
+    @property
+    def is_full(self) -> bool:
+        return self.is_up and self._commands.is_full
+
+    @property
+    def is_up(self) -> bool:
+        return self.state is State.UP
+
+    def start(self) -> None:
+        self._is_stopped = False
+        self._connect()
+
+    def stop(self) -> None:
+        """Leave; whoever waits is told that Redis is unreachable."""
+        self._is_stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._attempt is not None:
+            self._attempt.cancel()
+        self._lose("the relay is stopping")
+
+    # -- connecting ------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self.state = State.CONNECTING
+        deadline = self._reactor.callLater(SILENCE, self._lose, f"no answer within {SILENCE:g} s")
+        self._timer = deadline
+        self._spawn(self._come_up(deadline))
+
+    async def _come_up(self, deadline: IDelayedCall) -> None:
+        try:
+            commands = await self._opened(Wire(self._lose, self._refused))
+            ear = await self._opened(
+                Ear(self._lose, self._refused, self._on_message, self._on_torn)
+            )
+            await self._call_checked(commands)
+        except Exception as error:
+            # A connection that failed has told its reason already; others tell it here.
+            self._lose(_words(error))
+            return
+        if self.state is not State.CONNECTING:
+            return
+        if deadline.active():
+            deadline.cancel()
+        self._commands, self._ear = commands, ear
+        self.state, self._attempts = State.UP, 0
+        _log.info("Redis {address} is reached", address=self._address)
+        self._timer = self._reactor.callLater(PING, self._ask)
+        self._on_up()
+
+    async def _opened(self, wire: Wire) -> Any:
+        factory = Factory.forProtocol(lambda: wire)
+        factory.noisy = False
+        self._attempt = self._endpoint().connect(factory)
+        try:
+            await self._attempt
+        finally:
+            self._attempt = None
+        if self.state is not State.CONNECTING:
+            wire.fail("too late")
+            raise Unreachable("too late")
+        self._wires.append(wire)
+        address = self._address
+        if address.password:
+            user = (address.username,) if address.username else ()
+            await wire.call("AUTH", *user, address.password)
+        if address.database:
+            await wire.call("SELECT", address.database)
+        return wire
+
+    async def _call_checked(self, wire: Wire) -> None:
+        role = await wire.call("ROLE")
+        if role[0] != b"master":
+            raise Unreachable(_AWAY["READONLY"])
+        for script in self._scripts:
+            await wire.call("SCRIPT", "LOAD", script.text)
+
+    # -- losing ----------------------------------------------------------------------------
+
+    def _refused(self, error: str) -> None:
+        code = error.partition(" ")[0]
+        if code in _AWAY:
+            self._lose(_AWAY[code])
+        elif self.state is State.UP:
+            _log.error("Redis {address} answers: {error}", address=self._address, error=error)
+
+    def _lose(self, reason: str) -> None:
+        """Down from now on; both connections are given up."""
+        if self.state is State.DOWN:
+            return
+        was_up, self.state = self.is_up, State.DOWN
+        if reason != self.reason or was_up:
+            self.reason = reason
+            if not self._is_stopped:
+                _log.error("Redis {a} is away: {reason}", a=self._address, reason=reason)
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        wires, self._wires = self._wires, []
+        for wire in wires:
+            wire.fail(reason)
+        if self._attempt is not None:
+            self._attempt.cancel()
+        if not self._is_stopped:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._attempts)
+            self._attempts = min(self._attempts + 1, 10)
+            pause *= 1 - JITTER * random()
+            self._timer = self._reactor.callLater(pause, self._connect)
+        self._on_down(reason)
+
+    def _ask(self) -> None:
+        """Half-open connections are silent: ask on both, and give up when one stays so."""
+        for wire in (self._commands, self._ear):
+            wire.silence = 0.0 if wire.has_heard else wire.silence + PING
+            if wire.silence >= SILENCE:
+                self._lose(f"silent for {SILENCE:g} s (paused, or half-open)")
+                return
+            wire.has_heard = False
+        self._timer = self._reactor.callLater(PING, self._ask)
+        self._commands.tell("PING")
+        self._ear.say("PING")
+
+    # -- using -----------------------------------------------------------------------------
+
+    def call(self, *command: str | bytes | int | float) -> Deferred[Any]:
+        """The reply; fails with ``Unreachable``, or ``ResponseError`` for a mistake of ours."""
+        if not self.is_up:
+            failed: Deferred[Any] = Deferred()
+            failed.errback(Unreachable(self.reason))
+            return failed
+        return self._commands.call(*command)
+
+    def run(self, script: Script, *arguments: str | bytes | int | float) -> Deferred[Any]:
+        """Run a script with one key, the first argument.
+
+        Fails with ``Unreachable``, also when the script did: nothing else helps then either.
+        """
+        return self.call("EVALSHA", script.sha, 1, *arguments).addErrback(unreachable)
+
+    def tell(self, *command: str | bytes | int | float) -> None:
+        if self.is_up:
+            self._commands.tell(*command)
+
+    async def all_or_nothing(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> None:
+        """Run these as one; raise ``Unreachable`` when not all were."""
+        if self.is_up and self._commands.is_full:
+            raise Unreachable("too much waits for it")
+        try:
+            if len(commands) == 1:
+                await self.call(*commands[0])
+                return
+            self.tell("MULTI")
+            for command in commands:
+                self.tell(*command)
+            for reply in await self.call("EXEC"):
+                if isinstance(reply, ResponseError):
+                    raise reply
+        except ResponseError as error:
+            raise Unreachable(_words(error)) from error
+
+    def publish(self, channel: bytes, message: bytes) -> bool:
+        """Whether it could be sent; nobody waits for the outcome."""
+        if not self.is_up or self._commands.is_full:
+            return False
+        self._commands.tell("PUBLISH", channel, message)
+        return True
+
+    def subscribe(self, channel: bytes, *, is_sharded: bool = False) -> Deferred[Any]:
+        if not self.is_up:
+            failed: Deferred[Any] = Deferred()
+            failed.errback(Unreachable(self.reason))
+            return failed
+        return self._ear.subscribe(channel, "SSUBSCRIBE" if is_sharded else "SUBSCRIBE")
+
+    def unsubscribe(self, channel: bytes, *, is_sharded: bool = False) -> None:
+        if self.is_up:
+            self._ear.unsubscribe(channel, "SUNSUBSCRIBE" if is_sharded else "UNSUBSCRIBE")
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, fit for the operator's eyes; never the password."""
+    if isinstance(error, ResponseError):
+        return f"it answers: {str(error)[:200]}"
+    return str(error) or type(error).__name__
+
+
+def unreachable(failure: Failure) -> Failure:
+    """What a script failed of, as ``Unreachable``."""
+    error = failure.value
+    return Failure(Unreachable(_words(error))) if isinstance(error, ResponseError) else failure
