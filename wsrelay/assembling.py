@@ -52,12 +52,12 @@ def assemble(
     hub = Hub()
     cache = Memory(time.monotonic, settings.max_cache_bytes)
     if settings.redis is None:
-        bus = LocalBus(cache)
+        bus, census = LocalBus(cache), LocalCensus(hub, observe)
         relay = Relay(
             hub=hub,
             bus=bus,
-            presence=LocalPresence(observe),
-            census=LocalCensus(hub, observe),
+            presence=LocalPresence(observe, census),
+            census=census,
             cache=cache,
             wording=codec,
             tally=tally,

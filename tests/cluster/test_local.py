@@ -6,13 +6,20 @@ import pytest
 from twisted.internet.task import Clock
 
 from tests.doubles import Notices, drive
-from wsrelay.cluster.local import LocalBus, LocalPresence
+from wsrelay.cluster.local import LocalBus, LocalCensus, LocalPresence
 from wsrelay.core.cache import Cached, Memory
 from wsrelay.core.frame import Frame
+from wsrelay.core.hub import Hub
+from wsrelay.core.notices import ChannelOccupied, MemberAdded
 from wsrelay.core.publication import Publication
 from wsrelay.core.roster import Departure, Member, RosterFull
 
 ADA, BOB = Member("ada", b'{"n":1}'), Member("bob")
+
+
+def alone(*observers: Notices) -> LocalPresence:
+    notices = observers[0] if observers else Notices()
+    return LocalPresence(notices, LocalCensus(Hub(), notices))
 
 
 def join(presence: LocalPresence, socket_id: str, member: Member, most: int = 100) -> bool:
@@ -43,7 +50,7 @@ def test_one_node_alone_never_waits_for_its_bus() -> None:
 
 
 def test_users_join_and_leave_a_channel() -> None:
-    presence = LocalPresence(Notices())
+    presence = alone()
     assert join(presence, "1.1", ADA)
     assert join(presence, "2.2", BOB)
     assert not join(presence, "3.3", ADA)
@@ -54,7 +61,7 @@ def test_users_join_and_leave_a_channel() -> None:
 
 
 def test_channels_and_apps_have_rosters_of_their_own() -> None:
-    presence = LocalPresence(Notices())
+    presence = alone()
     join(presence, "1.1", ADA)
     assert members(presence, name="presence-hall") == []
     assert members(presence, app_id="b") == []
@@ -64,7 +71,7 @@ def test_channels_and_apps_have_rosters_of_their_own() -> None:
 
 
 def test_no_roster_is_kept_of_a_channel_that_nobody_is_in() -> None:
-    presence = LocalPresence(Notices())
+    presence = alone()
     join(presence, "1.1", ADA)
     leave(presence, "1.1")
     with pytest.raises(RosterFull):
@@ -74,7 +81,7 @@ def test_no_roster_is_kept_of_a_channel_that_nobody_is_in() -> None:
 
 
 def test_a_channel_that_is_full_stays_as_it_was() -> None:
-    presence = LocalPresence(Notices())
+    presence = alone()
     join(presence, "1.1", ADA, most=1)
     with pytest.raises(RosterFull):
         join(presence, "2.2", BOB, most=1)
@@ -83,8 +90,20 @@ def test_a_channel_that_is_full_stays_as_it_was() -> None:
 
 
 def test_leaving_a_channel_that_nobody_is_in_is_nothing() -> None:
-    presence = LocalPresence(Notices())
+    presence = alone()
     assert leave(presence, "1.1") == Departure(gone=None)
     join(presence, "1.1", ADA)
     assert leave(presence, "9.9") == Departure(gone=None)
     assert members(presence) == ["ada"]
+
+
+def test_a_channel_is_told_of_before_its_first_member() -> None:
+    notices = Notices()
+    presence = alone(notices)
+    join(presence, "1.1", ADA)
+    join(presence, "2.2", BOB)
+    assert notices == [
+        ChannelOccupied("a", "presence-room"),
+        MemberAdded("a", "presence-room", "ada"),
+        MemberAdded("a", "presence-room", "bob"),
+    ]

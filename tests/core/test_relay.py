@@ -47,7 +47,7 @@ class GatedPresence(LocalPresence):
     """Joins stand at a gate first, as if another node had to be asked."""
 
     def __init__(self) -> None:
-        super().__init__(Notices())
+        super().__init__(Notices(), LocalCensus(Hub(), Notices()))
         self.gate = Gate()
         self.leaving: Gate | None = None
 
@@ -68,7 +68,8 @@ class Hall:
 
     def __init__(self, presence: LocalPresence | None = None) -> None:
         self.hub, self.notices, self.tally = Hub(), Notices(), Tally()
-        self.presence = presence or LocalPresence(self.notices)
+        census = LocalCensus(self.hub, self.notices)
+        self.presence = presence or LocalPresence(self.notices, census)
         self.clock = Clock()
         self.cache = Memory(self.clock.seconds, most_bytes=1000)
         self.bus = RecordingBus(self.cache)
@@ -76,7 +77,7 @@ class Hall:
             hub=self.hub,
             bus=self.bus,
             presence=self.presence,
-            census=LocalCensus(self.hub, self.notices),
+            census=census,
             cache=self.cache,
             wording=PlainWording(),
             tally=self.tally,

@@ -34,8 +34,8 @@ from wsrelay.pusher.surroundings import Surroundings
 class SlowPresence(LocalPresence):
     """Presence that asks elsewhere: joins and leaves stand at gates while the test wants it."""
 
-    def __init__(self, observer: Observer) -> None:
-        super().__init__(observer)
+    def __init__(self, observer: Observer, census: LocalCensus) -> None:
+        super().__init__(observer, census)
         self.join_gate: Gate | None = None
         self.leave_gate: Gate | None = None
         self.members_gate: Gate | None = None
@@ -66,7 +66,9 @@ class Relayed:
         self.clock = Clock()
         self.clock.advance(1000)
         self.notices, self.tally, self.tasks = Notices(), Tally(), Tasks()
-        self.hub, self.presence = Hub(), SlowPresence(self.notices)
+        self.hub = Hub()
+        census = LocalCensus(self.hub, self.notices)
+        self.presence = SlowPresence(self.notices, census)
         cache = Memory(self.clock.seconds, most_bytes=100_000)
         self.bus = RecordingBus(cache)
         self.connections = Connections()
@@ -75,7 +77,7 @@ class Relayed:
             hub=self.hub,
             bus=self.bus,
             presence=self.presence,
-            census=LocalCensus(self.hub, self.notices),
+            census=census,
             cache=cache,
             wording=codec,
             tally=self.tally,

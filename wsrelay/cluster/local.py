@@ -50,11 +50,15 @@ class LocalCensus:
         here = self._hub.channel(app_id, channel)
         known = (app_id, channel) in self._occupied
         if here is not None and not known and here.kind.is_listed:
-            self._occupied.add((app_id, channel))
-            self._observe(ChannelOccupied(app_id, channel))
+            self.occupied(app_id, channel)
         elif here is None and known:
             self._occupied.discard((app_id, channel))
             self._observe(ChannelVacated(app_id, channel))
+
+    def occupied(self, app_id: str, channel: str) -> None:
+        """Somebody is in a channel that nobody was in."""
+        self._occupied.add((app_id, channel))
+        self._observe(ChannelOccupied(app_id, channel))
 
     async def subscription_count(self, app_id: str, channel: str) -> int:
         return self._hub.subscription_count(app_id, channel)
@@ -68,10 +72,15 @@ class LocalCensus:
 
 
 class LocalPresence:
-    """A roster for each presence channel that somebody is in."""
+    """A roster for each presence channel that somebody is in.
 
-    def __init__(self, observer: Observer) -> None:
+    Its first member is told as such only after ``census`` has told of the channel, as webhooks
+    expect it.
+    """
+
+    def __init__(self, observer: Observer, census: LocalCensus) -> None:
         self._observe = observer
+        self._census = census
         self._rosters: dict[tuple[str, str], Roster] = {}
 
     async def join(
@@ -80,7 +89,9 @@ class LocalPresence:
         """Raises ``RosterFull`` past ``most`` distinct users."""
         roster = self._rosters.get((app_id, channel)) or Roster()
         arrival = roster.join(socket_id, member, most)
-        self._rosters[app_id, channel] = roster
+        if (app_id, channel) not in self._rosters:
+            self._rosters[app_id, channel] = roster
+            self._census.occupied(app_id, channel)
         if arrival.is_new_user:
             self._observe(MemberAdded(app_id, channel, member.user_id))
         return arrival
