@@ -6,8 +6,10 @@ else, whatever others do.
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
+import weakref
 
 from twisted.internet.defer import Deferred
 
@@ -80,6 +82,21 @@ class VisitTest(LoopbackTestCase):
         assert f"app 1001: {address} opened {bob.socket_id}" in lines[0]
         assert f"app 1001: {address} closed {bob.socket_id} (1000 bye)" in lines[1]
         assert len([line for line in self.log_text.splitlines() if "1001" in line]) == 4
+
+    async def test_who_has_gone_leaves_no_garbage_to_be_collected(self) -> None:
+        guest = await self.guest("room", "private-room")
+        [connection] = [weakref.ref(each) for each in self.relay.websocket.sweep.connections()]
+        gc.collect()
+        gc.disable()
+        try:
+            guest.sendClose(1000, "bye")
+            await guest.closed()
+            while f"closed {guest.socket_id}" not in self.log_text:
+                await self.a_turn()
+            await self.a_turn()
+            assert connection() is None
+        finally:
+            gc.enable()
 
     async def test_the_transport_does_not_hold_small_writes_back(self) -> None:
         await self.guest("room")

@@ -89,6 +89,7 @@ class LeanProtocol(WebSocketServerProtocol):
         # What Autobahn's own does for a server without its pings and timeouts of the handshake.
         self.state = self.STATE_CLOSED
         self.factory.countConnections -= 1
+        self.__dict__.pop("is_closed", None)  # its result is this protocol, a cycle
         if self.wasClean:
             self.onClose(True, self.remoteCloseCode, self.remoteCloseReason)
             return

@@ -78,6 +78,10 @@ class _Nowhere(list[bytes]):
 _NOWHERE = _Nowhere()
 
 
+def _is_closed(code: int, reason: str) -> None:
+    """The connection is gone: there is nothing left to close."""
+
+
 @implementer(IPushProducer)
 class Outbox:
     """All that the relay may do to one client: the session's ``Door``."""
@@ -202,6 +206,7 @@ class Outbox:
         """Forget all that waits, for good: the connection is gone."""
         self._release()
         self._waiting = _NOWHERE
+        self._close = _is_closed  # the protocol's would keep it until garbage is collected
 
     # -- IPushProducer: the transport tells whether it is full ---------------------------
 
