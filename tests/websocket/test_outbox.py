@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,8 +15,10 @@ from tests.visitor import Visitor
 from tests.websocket.frames import CLOSE, PING, PONG, frame, read_frames, say
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App, Secret
-from wsrelay.core.notices import ConnectionClosed
+from wsrelay.core.frame import Frame
+from wsrelay.core.notices import ConnectionClosed, Tally
 from wsrelay.core.rules import Newest, Rule
+from wsrelay.websocket.outbox import PIECE, Outbox, Turn
 
 #: The smallest bound that can be configured, so that it is soon crossed.
 MOST_WAITING = 64 * 1024
@@ -418,3 +421,38 @@ def test_who_is_closed_is_sent_no_move_after_the_close_frame(office: Server) -> 
     assert sleeper.farewell is not None
     assert sleeper.farewell[0] == 4100
     assert not sleeper.line.is_open
+
+
+class NarrowTransport:
+    """Is full again after each write."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.outbox: Outbox | None = None
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        assert self.outbox is not None
+        self.outbox.pauseProducing()
+
+
+def test_what_waits_for_a_narrow_transport_goes_a_piece_at_a_time_and_keeps_its_order() -> None:
+    transport: Any = NarrowTransport()
+    turn = Turn(lambda call: call)
+    outbox = transport.outbox = Outbox("1.1", turn, transport, 10 * PIECE, Tally(), lambda *_: None)
+    outbox.pauseProducing()
+    slot = ("office", "client-move", "2.2")
+    texts = [b"%d" % number + b"." * (PIECE // 3) for number in range(10)]
+    outbox.send_newest(Frame(b"old move"), slot)
+    for text in texts:
+        outbox.send(Frame(text))
+    outbox.send_newest(Frame(b"new move"), slot)
+    resumed = 0
+    while len(b"".join(transport.written)) < sum(map(len, texts)):
+        outbox.resumeProducing()
+        resumed += 1
+    sent = read_frames(b"".join(transport.written))
+    assert [each.payload for each in sent] == [*texts, b"new move"]
+    assert resumed > 2
+    assert all(len(data) < 2 * PIECE for data in transport.written)
+    assert outbox._held_bytes == 0
