@@ -8,6 +8,7 @@ import pytest
 
 from tests.pusher.relayed import Client, Relayed
 from tests.rules.office import OFFICE, an_office, heard_of, people
+from wsrelay.core.errors import Code
 from wsrelay.core.publication import Whisper
 from wsrelay.core.rules import Directed, Newest
 
@@ -83,7 +84,7 @@ def test_who_names_nobody_else_is_told_4303_and_whom_he_named(office: Relayed, t
         }
     ]
     assert bob.heard() == []
-    assert office.tally.nobody_there == 1
+    assert office.tally.rejected(Code.NOBODY_THERE) == 1
 
 
 def test_who_has_left_is_nobody(office: Relayed) -> None:

@@ -141,7 +141,6 @@ class Tally:
         "held_bytes",
         "held_readers",
         "messages_in",
-        "nobody_there",
         "positions_unreadable",
         "proxy_headers_refused",
         "rejections",
@@ -184,8 +183,6 @@ class Tally:
         self.client_events_superseded = 0
         #: The same, while a slow reader kept it waiting.
         self.frames_superseded = 0
-        #: Directed client events whose addressee is not in the channel.
-        self.nobody_there = 0
         #: Delivered to all, because proximity can't be judged.
         self.positions_unreadable = 0
         #: Forgotten for want of room, so that those who join later are not told.

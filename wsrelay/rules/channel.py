@@ -94,7 +94,6 @@ class ChannelRules:
         except ValueError as error:
             raise EventRejected(Code.CLIENT_EVENT_REJECTED, f"{said.event}: {error}") from error
         if to is not None and not self._has_other(to, said.speaker):
-            self._tally.nobody_there += 1
             raise EventRejected(
                 Code.NOBODY_THERE,
                 f"{said.event}: nobody else in {self._channel.name} is {to[:200]!r}",
