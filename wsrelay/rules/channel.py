@@ -3,6 +3,16 @@
 A client event meets them twice. The sender's node judges it, once (``say``): whether it waits, whom
 it is for, where its sender is. Every node that has subscribers delivers it (``deliver``), by what
 the ``Whisper`` beside the frame says and nothing else.
+
+So a bus that carries the ``Whisper`` is all that ``newest`` needs, and the filter of ``proximity``.
+What else several nodes have to agree upon is not there yet, and has its place here:
+
+* ``directed`` knows the members of this node only; before it answers that nobody is there, the port
+  ``Presence`` must be asked, and for a socket id whoever knows the connections of all nodes;
+* a node that begins to attend to a channel has to be told the snapshot, by a node that has it;
+* members who leave by way of another node have to leave ``snapshot`` and ``proximity`` here;
+* of two who are near by way of two nodes, the caller's node should decide and tell both:
+  nodes see their moves in different orders.
 """
 
 from __future__ import annotations

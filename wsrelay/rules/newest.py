@@ -67,7 +67,8 @@ class Newest:
 
     def _end_of_tick(self) -> None:
         waiting, self._turns = self._turns, {}
-        self._timer = None
+        # First of all, or ticks would be longer by the time that a full room takes.
+        timer = self._timer = self._call_later(self._tick, self._end_of_tick)
         for socket_id, turns in waiting.items():
             for event, said in turns.items():
                 if said is None:
@@ -76,8 +77,9 @@ class Newest:
                     self._leave(said)
                     said = None
                 self._turns.setdefault(socket_id, {})[event] = said
-        if self._turns and self._timer is None:
-            self._timer = self._call_later(self._tick, self._end_of_tick)
+        if not self._turns:
+            timer.cancel()
+            self._timer = None
 
     def left(self, socket_id: str) -> None:
         """What a sender said last leaves before him."""
