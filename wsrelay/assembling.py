@@ -50,7 +50,7 @@ def assemble(
     readiness: Readiness,
 ) -> Hall:
     """Build the hall. Raises ``CannotStart`` when ``redis`` can't be used as it is written."""
-    means = Means(codec, tally, reactor.callLater, time.time)
+    means = Means(codec, tally, reactor.callLater, time.time, is_alone=settings.redis is None)
     hub = Hub(Rulebook(apps, means).rules_of)
     cache = Memory(time.monotonic, settings.max_cache_bytes)
     if settings.redis is None:

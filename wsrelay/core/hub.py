@@ -57,7 +57,7 @@ class Hub:
         channel = channels.get(publication.channel)
         if channel is None:
             return 0
-        if publication.whisper is not None and channel.rules is not None:
+        if channel.rules is not None:
             return channel.rules.deliver(publication)
         return channel.fan_out(publication.frame, publication.excluded_socket_id)
 

@@ -138,7 +138,7 @@ class Rules(Protocol):
         """Pass a client event on, now or later; raise ``EventRejected`` where that can't be."""
 
     def deliver(self, publication: Publication) -> int:
-        """Send one with a ``whisper`` to those of this node who are to have it; how many."""
+        """Send it to those of this node who are to have it; how many."""
 
     def joined(self, subscriber: Subscriber, user_id: str | None) -> None:
         """Somebody is subscribed and has been told so."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from .frame import Frame
 
 
-class Whisper(Struct, frozen=True, gc=False):
+class Whisper(Struct, frozen=True, gc=False, array_like=True):
     """What rules need to know of a client event, on every node that delivers it.
 
     The sender's node has judged it and read its data once; a bus carries this beside the frame.
@@ -37,3 +37,5 @@ class Publication(Struct, frozen=True, gc=False):
     excluded_socket_id: str | None = None
     #: Only of client events on channels with rules; without it everybody gets it.
     whisper: Whisper | None = None
+    #: Only of the word that a user has left a presence channel, for good and on all nodes.
+    gone: str | None = None

@@ -154,7 +154,7 @@ class Relay:
                 departure = await self.presence.leave(app_id, name, socket_id)
                 if departure.gone is not None:
                     frame = self._wording.member_removed(name, departure.gone)
-                    self.publish(Publication(app_id, name, frame))
+                    self.publish(Publication(app_id, name, frame, gone=departure.gone))
         finally:
             self.census.changed(app_id, name)
 

@@ -7,10 +7,9 @@ the ``Whisper`` beside the frame says and nothing else.
 So a bus that carries the ``Whisper`` is all that ``newest`` needs, and the filter of ``proximity``.
 What else several nodes have to agree upon is not there yet, and has its place here:
 
-* ``directed`` knows the members of this node only; before it answers that nobody is there, the port
-  ``Presence`` must be asked, and for a socket id whoever knows the connections of all nodes;
+* ``directed`` knows the members of this node only, so on several nodes no sender is told that
+  nobody is there: the port ``Presence`` must be asked, and for socket ids who knows them all;
 * a node that begins to attend to a channel has to be told the snapshot, by a node that has it;
-* members who leave by way of another node have to leave ``snapshot`` and ``proximity`` here;
 * of two who are near by way of two nodes, the caller's node should decide and tell both:
   nodes see their moves in different orders.
 """
@@ -45,12 +44,15 @@ class ChannelRules:
         tally: Tally,
         call_later: CallLater,
         now: Callable[[], float],
+        *,
+        is_alone: bool = True,
     ) -> None:
         self._channel = channel
         self._terms = terms
         self._wording = wording
         self._tally = tally
         self._present = Present()
+        self._is_alone = is_alone
         rule = terms.rule
         self._newest = self._snapshot = self._proximity = self._credentials = None
         if rule.newest is not None:
@@ -103,7 +105,7 @@ class ChannelRules:
             to = self._addressee(said.data)
         except ValueError as error:
             raise EventRejected(Code.CLIENT_EVENT_REJECTED, f"{said.event}: {error}") from error
-        if to is not None and not self._has_other(to, said.speaker):
+        if to is not None and self._is_alone and not self._has_other(to, said.speaker):
             raise EventRejected(
                 Code.NOBODY_THERE,
                 f"{said.event}: nobody else in {self._channel.name} is {to[:200]!r}",
@@ -127,9 +129,11 @@ class ChannelRules:
     # -- at every node that has subscribers --------------------------------------------
 
     def deliver(self, publication: Publication) -> int:
-        whisper = publication.whisper
-        assert whisper is not None
-        frame = publication.frame
+        whisper, frame = publication.whisper, publication.frame
+        if whisper is None:
+            if publication.gone is not None:
+                self._forget(publication.gone)
+            return self._channel.fan_out(frame, publication.excluded_socket_id)
         if whisper.to is not None:
             return self._deliver_to(whisper.to, whisper.socket_id, frame)
         if whisper.at is None and not self._terms.meaning(whisper.event).is_newest:
@@ -173,13 +177,20 @@ class ChannelRules:
             self._newest.left(socket_id)
         gone = self._present.leave(socket_id)
         if self._proximity is not None:
-            self._proximity.left(socket_id, gone)
+            self._proximity.left(socket_id)
         if self._credentials is not None:
             self._credentials.left(socket_id)
-        if self._snapshot is not None and gone is not None:
-            self._snapshot.forget(gone)
+        if gone is not None and not self._channel.kind.has_presence:
+            self._forget(gone)  # a user may have connections elsewhere: see deliver
         if not len(self._present):
             self._end()
+
+    def _forget(self, name: str) -> None:
+        """A member is gone."""
+        if self._proximity is not None:
+            self._proximity.gone(name)
+        if self._snapshot is not None:
+            self._snapshot.forget(name)
 
     def _end(self) -> None:
         for rule in (self._newest, self._proximity, self._credentials):

@@ -155,10 +155,13 @@ class Proximity:
         for other in place.near:
             self._send_nearby(subscriber, place, other)
 
-    def left(self, socket_id: str, gone: str | None) -> None:
-        """A connection is gone; ``gone`` is the member whose last one it was."""
+    def left(self, socket_id: str) -> None:
+        """A connection is gone."""
         self._placeless.pop(socket_id, None)
-        place = self._places.pop(gone, None) if gone is not None else None
+
+    def gone(self, name: str) -> None:
+        """A member is gone, with his last connection."""
+        place = self._places.pop(name, None)
         if place is None:
             return
         self._moved.pop(place, None)

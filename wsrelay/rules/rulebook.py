@@ -28,6 +28,8 @@ class Means(Struct, frozen=True):
     call_later: CallLater
     #: Unix time in seconds, which is what TURN servers compare with.
     now: Callable[[], float]
+    #: False: members may be on other nodes as well.
+    is_alone: bool = True
 
 
 class Rulebook:
@@ -56,7 +58,15 @@ class Rulebook:
         if terms is None or terms.are_none:
             return None
         means = self._means
-        return ChannelRules(channel, terms, means.wording, means.tally, means.call_later, means.now)
+        return ChannelRules(
+            channel,
+            terms,
+            means.wording,
+            means.tally,
+            means.call_later,
+            means.now,
+            is_alone=means.is_alone,
+        )
 
 
 def rule_for(app: App, channel: str) -> Rule | None:
