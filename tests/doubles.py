@@ -18,6 +18,7 @@ from wsrelay.core.cache import Memory
 from wsrelay.core.errors import Code, PublishRefused
 from wsrelay.core.frame import Frame
 from wsrelay.core.notices import Notice
+from wsrelay.core.ports import Slot
 from wsrelay.core.publication import Publication
 
 Result = TypeVar("Result")
@@ -61,6 +62,9 @@ class RecordingSubscriber:
 
     def send(self, frame: Frame) -> None:
         self.frames.append(frame)
+
+    def send_newest(self, frame: Frame, slot: Slot) -> None:
+        self.send(frame)
 
     @property
     def heard(self) -> list[Heard]:

@@ -23,6 +23,7 @@ from .core.users import SignedIn
 from .listening import CannotStart
 from .log import spawn
 from .pusher import codec
+from .rules.rulebook import Means, Rulebook
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def assemble(
     readiness: Readiness,
 ) -> Hall:
     """Build the hall. Raises ``CannotStart`` when ``redis`` can't be used as it is written."""
-    hub = Hub()
+    means = Means(codec, tally, reactor.callLater, time.time, is_alone=settings.redis is None)
+    hub = Hub(Rulebook(apps, means).rules_of)
     cache = Memory(time.monotonic, settings.max_cache_bytes)
     if settings.redis is None:
         bus, census = LocalBus(cache), LocalCensus(hub, observe)

@@ -126,7 +126,15 @@ class RelayService(MultiService):
         )
         callers = self.callers = Callers()
         quotas = Quotas(time.monotonic)
-        desk = Desk(self.apps, self.relay, self.signins, self.connections, quotas, self.readiness)
+        desk = Desk(
+            self.apps,
+            self.relay,
+            self.signins,
+            self.connections,
+            quotas,
+            self.readiness,
+            time.time,
+        )
         api = Api(desk, self.tally, time.time, time.monotonic, settings.path_prefix)
         site = RelaySite(
             reactor,

@@ -10,6 +10,7 @@
  *     of latency at a load.
  *
  * --idle S     the connections stay open for S seconds; with --publishers 0, that is all.
+ * --spread W   the data also says where its sender is, x and y: he walks at random in a square W wide.
  * --churn      each of the rooms x members slots connects, subscribes, closes, and starts again.
  * --http N     N keep-alive connections publish over the signed HTTP API to one channel without
  *              subscribers; each awaits its answer before it sends the next request, and connects
@@ -54,13 +55,14 @@ typedef struct conn {
     uint64_t started_ns;    /* --churn: when it connected; --http: or sent its request */
     z_stream *inflater;     /* --deflate, and the server keeps its context */
     int want_out, keeps_context;
+    double x, y;            /* --spread */
 } conn;
 
 static struct {
     const char *host, *path, *app_id, *key, *secret, *prefix;
     int port, port2, rooms, members, publishers, size, window, burst, http, server;
     int tls, deflate, connect_only, churn;
-    double rate, duration, warmup, idle;
+    double rate, duration, warmup, idle, spread;
 } opt = {
     .host = "127.0.0.1", .path = "/app/app-key?protocol=7&client=load&version=1",
     .app_id = "app-id", .key = "app-key", .secret = "app-secret", .prefix = "private-load",
@@ -72,7 +74,7 @@ static int ep;
 static conn *conns; static int n_conns;
 static uint64_t *room_deliveries;  /* per publisher slot: deliveries of its events */
 static int ready_count, dead_count;
-static uint64_t deliveries, arrivals, publishes, turns, reconnects; static int measuring;
+static uint64_t deliveries, arrivals, publishes, turns, reconnects, bytes_in; static int measuring;
 static uint64_t t_measure;
 static uint32_t *lat_us; static size_t lat_n, lat_cap = 1 << 20;
 static SSL_CTX *ctx;
@@ -191,6 +193,7 @@ static ssize_t take_in(conn *c) {
         if (n < 0 && errno == EAGAIN) return 0;
         if (n <= 0) { kill_conn(c); return -1; }
     }
+    if (measuring) bytes_in += n;
     c->in_len += n; return n;
 }
 static void forget_in(conn *c, size_t n) {
@@ -237,11 +240,22 @@ static void subscribe(conn *c, const char *socket_id) {
         n = snprintf(msg, sizeof msg, "{\"event\":\"pusher:subscribe\",\"data\":{\"channel\":\"%s\"}}", ch);
     send_text(c, msg, n);
 }
+/* Up to five one way or the other, and back at the walls. */
+static void step(double *at) {
+    *at += drand48() * 10 - 5;
+    if (*at < 0) *at = -*at;
+    if (*at > opt.spread) *at = 2 * opt.spread - *at;
+}
 static void publish(conn *c) {
     static char msg[1 << 20]; char ch[128]; channel_name(c, ch, sizeof ch);
     int n = snprintf(msg, sizeof msg, "{\"event\":\"client-move\",\"channel\":\"%s\",\"data\":{\"p\":%d,\"t\":%llu,\"pad\":\"", ch, c->member, (unsigned long long)now_ns());
     int pad = opt.size - n - 4; if (pad > 0) { memset(msg + n, 'x', pad); n += pad; }
-    n += sprintf(msg + n, "\"}}");
+    msg[n++] = '"';
+    if (opt.spread > 0) {
+        step(&c->x); step(&c->y);
+        n += sprintf(msg + n, ",\"x\":%.1f,\"y\":%.1f", c->x, c->y);
+    }
+    n += sprintf(msg + n, "}}");
     c->sent++; if (measuring) publishes++;
     send_text(c, msg, n);
 }
@@ -454,6 +468,7 @@ static void talk(double setup) {
     uint64_t start = now_ns(), mstart = start + (uint64_t)(opt.warmup * 1e9), end = mstart + (uint64_t)(opt.duration * 1e9);
     int npub = opt.rooms * opt.publishers, k = 0; conn **pubs = malloc(npub * sizeof *pubs);
     for (int i = 0; i < n_conns; i++) if (conns[i].publisher) pubs[k++] = &conns[i];
+    for (int i = 0; i < n_conns; i++) { conns[i].x = drand48() * opt.spread; conns[i].y = drand48() * opt.spread; }
     if (opt.rate > 0) for (int i = 0; i < npub; i++) pubs[i]->next_due_ns = start + (uint64_t)(1e9 / opt.rate * i / npub);
     cpu before = { 0, 0, 0 }; uint64_t others = opt.members - 1;
     for (;;) {
@@ -473,28 +488,28 @@ static void talk(double setup) {
     }
     double dur = (now_ns() - t_measure) / 1e9; cpu after = cpu_now();
     /* drain: what was published in time but not yet delivered */
-    uint64_t stop = now_ns() + 2000000000ull, expect = publishes * others, in_time = arrivals;
+    uint64_t stop = now_ns() + 2000000000ull, expect = publishes * others, in_time = arrivals, bytes = bytes_in;
     while (now_ns() < stop && deliveries < expect) pump(20);
     qsort(lat_us, lat_n, sizeof *lat_us, by_value);
     printf("{\"connections\":%d,\"rooms\":%d,\"members\":%d,\"publishers\":%d,\"size\":%d,\"rate\":%g,\"setup_s\":%.2f,"
-        "\"published_per_s\":%.0f,\"delivered_per_s\":%.0f,\"expected\":%lld,\"lost\":%lld,\"dead\":%d,"
+        "\"published_per_s\":%.0f,\"delivered_per_s\":%.0f,\"bytes_per_s\":%.0f,\"expected\":%lld,\"lost\":%lld,\"dead\":%d,"
         "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"p999_ms\":%.2f,\"max_ms\":%.2f,",
         n_conns, opt.rooms, opt.members, opt.publishers, opt.size, opt.rate, setup,
-        publishes / dur, in_time / dur, (long long)expect, (long long)(expect - deliveries), dead_count,
+        publishes / dur, in_time / dur, bytes / dur, (long long)expect, (long long)(expect - deliveries), dead_count,
         latency_ms(.5), latency_ms(.99), latency_ms(.999), latency_ms(1));
     print_cpu(before, after, dur);
 }
 
 static void read_options(int argc, char **argv) {
     enum { HOST = 1, PORT, PORT2, PATH, APP_ID, KEY, SECRET, PREFIX, ROOMS, MEMBERS, PUBLISHERS, SIZE, WINDOW,
-           RATE, DURATION, WARMUP, IDLE, BURST, HTTP, SERVER, TLS, DEFLATE, CONNECT_ONLY, CHURN };
+           RATE, DURATION, WARMUP, IDLE, BURST, SPREAD, HTTP, SERVER, TLS, DEFLATE, CONNECT_ONLY, CHURN };
     static struct option known[] = {
         {"host",1,0,HOST}, {"port",1,0,PORT}, {"port2",1,0,PORT2}, {"path",1,0,PATH}, {"app-id",1,0,APP_ID},
         {"key",1,0,KEY}, {"secret",1,0,SECRET}, {"prefix",1,0,PREFIX}, {"rooms",1,0,ROOMS}, {"members",1,0,MEMBERS},
         {"publishers",1,0,PUBLISHERS}, {"size",1,0,SIZE}, {"window",1,0,WINDOW}, {"rate",1,0,RATE},
         {"duration",1,0,DURATION}, {"warmup",1,0,WARMUP}, {"idle",1,0,IDLE}, {"burst",1,0,BURST}, {"http",1,0,HTTP},
         {"server",1,0,SERVER}, {"tls",0,0,TLS}, {"deflate",0,0,DEFLATE}, {"connect-only",0,0,CONNECT_ONLY},
-        {"churn",0,0,CHURN}, {0} };
+        {"churn",0,0,CHURN}, {"spread",1,0,SPREAD}, {0} };
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (o) {
         case HOST: opt.host = optarg; break;
         case PORT: opt.port = atoi(optarg); break;
@@ -513,6 +528,7 @@ static void read_options(int argc, char **argv) {
         case DURATION: opt.duration = atof(optarg); break;
         case WARMUP: opt.warmup = atof(optarg); break;
         case IDLE: opt.idle = atof(optarg); break;
+        case SPREAD: opt.spread = atof(optarg); break;
         case BURST: opt.burst = atoi(optarg); break;
         case HTTP: opt.http = atoi(optarg); break;
         case SERVER: opt.server = atoi(optarg); break;

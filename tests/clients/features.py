@@ -71,3 +71,4 @@ class Feature(Enum):
     MEMBERS = "Setting: a presence channel that is full refuses the next user"
     DIALECTS = "Setting: refused subscriptions are told as Pusher or as Soketi does"
     APPS = "Apps on one server do not hear each other"
+    RULES = "Setting: rules of channels, heard by whispers alone"

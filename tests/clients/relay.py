@@ -68,9 +68,18 @@ def toml(apps: Mapping[App, Mapping[str, object]]) -> str:
     for app, settings in apps.items():
         lines.append("[[apps]]")
         values = {"id": app.id, "key": app.key, "secret": app.secret, **settings}
-        # What the settings are made of is written alike in JSON and in TOML.
-        lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+        lines += [f"{name} = {_toml_value(value)}" for name, value in values.items()]
     return "\n".join([*lines, ""])
+
+
+def _toml_value(value: object) -> str:
+    """All but tables is written alike in JSON and in TOML."""
+    if isinstance(value, Mapping):
+        pairs = [f"{name} = {_toml_value(each)}" for name, each in value.items()]
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml_value, value)) + "]"
+    return json.dumps(value)
 
 
 class OwnServer:

@@ -7,6 +7,7 @@ from pathlib import Path
 from wsrelay.config.reference import reference
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App, Webhook
+from wsrelay.core.rules import Directed, Newest, Proximity, Rule, Turn
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -23,7 +24,7 @@ def test_every_setting_has_a_row_that_says_what_it_is_for() -> None:
         for row in reference().splitlines()
         if row.startswith("| `")
     }
-    for kind in (Settings, App, Webhook):
+    for kind in (Settings, App, Webhook, Rule, Newest, Directed, Proximity, Turn):
         for name in kind.__struct_fields__:
-            if name not in ("apps", "webhooks"):
+            if name not in ("apps", "webhooks", "rules"):
                 assert rows[name].split(" | ")[-1].strip(" |"), name

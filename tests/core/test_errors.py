@@ -13,7 +13,7 @@ from wsrelay.core.errors import (
     SubscriptionRefused,
 )
 
-#: Pusher's own numbers (protocol reference, error and close codes).
+#: Pusher's own numbers (protocol reference, error and close codes), and one more in its style.
 PUBLISHED = {
     "TLS_REQUIRED": 4000,
     "APP_NOT_FOUND": 4001,
@@ -29,10 +29,11 @@ PUBLISHED = {
     "BAD_MESSAGE": 4300,
     "CLIENT_EVENT_REJECTED": 4301,
     "WATCHLIST_TOO_LONG": 4302,
+    "NOBODY_THERE": 4303,
 }
 
 
-def test_the_codes_are_the_protocols() -> None:
+def test_the_codes_are_the_protocols_and_one_of_ours() -> None:
     assert {code.name: int(code) for code in Code} == PUBLISHED
 
 
@@ -52,7 +53,8 @@ def test_every_refusal_is_a_relay_error_that_says_why(refusal: RelayError) -> No
 
 def test_a_refusal_carries_what_its_peer_is_told() -> None:
     assert ConnectionRefused(Code.APP_NOT_FOUND, "").code is Code.APP_NOT_FOUND
-    assert EventRejected(Code.BAD_MESSAGE, "").code is Code.BAD_MESSAGE
+    rejected = EventRejected(Code.BAD_MESSAGE, "", to="ada")
+    assert (rejected.code, rejected.details) == (Code.BAD_MESSAGE, {"to": "ada"})
     assert PublishRefused(413, "").status == 413
     refused = SubscriptionRefused("room", 401, "AuthError", "")
     assert (refused.channel, refused.status, refused.kind) == ("room", 401, "AuthError")

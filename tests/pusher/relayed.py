@@ -29,6 +29,7 @@ from wsrelay.pusher.publishing import decode_event
 from wsrelay.pusher.session import Session
 from wsrelay.pusher.signatures import sign
 from wsrelay.pusher.surroundings import Surroundings
+from wsrelay.rules.rulebook import Means, Rulebook
 
 
 class SlowPresence(LocalPresence):
@@ -66,7 +67,8 @@ class Relayed:
         self.clock = Clock()
         self.clock.advance(1000)
         self.notices, self.tally, self.tasks = Notices(), Tally(), Tasks()
-        self.hub = Hub()
+        means = Means(codec, self.tally, self.clock.callLater, lambda: 1_700_000_000.0)
+        self.hub = Hub(Rulebook(Apps(apps or [APP]), means).rules_of)
         census = LocalCensus(self.hub, self.notices)
         self.presence = SlowPresence(self.notices, census)
         cache = Memory(self.clock.seconds, most_bytes=100_000)

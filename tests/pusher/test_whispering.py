@@ -16,7 +16,7 @@ from wsrelay.core.channel import Channel
 from wsrelay.core.errors import Code, EventRejected
 from wsrelay.core.notices import ClientEventSent
 from wsrelay.pusher.messages import ClientEvent
-from wsrelay.pusher.whispering import refuse_whisper
+from wsrelay.pusher.whispering import whispered_in
 
 NEEDS_PRIVATE = (
     "client events need a private or presence channel (client_events = 'all' admits public ones)"
@@ -290,6 +290,6 @@ def test_the_observer_hears_of_no_whisper_where_an_app_has_none(relayed: Relayed
 
 def test_a_refusal_is_4301_and_never_4300() -> None:
     with pytest.raises(EventRejected) as raised:
-        refuse_whisper(APP, Channel("room"), ClientEvent("client-e", "room", b"1"))
+        whispered_in(APP, Channel("room"), ClientEvent("client-e", "room", b"1"))
     assert raised.value.code is Code.CLIENT_EVENT_REJECTED
     assert raised.value.message == NEEDS_PRIVATE

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.loopback import LoopbackTestCase, Response
@@ -18,6 +19,7 @@ from tests.signing import APP, SECRET, event, signed_target
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App, Secret
 from wsrelay.core.errors import PublishRefused
+from wsrelay.core.rules import Rule, Turn
 from wsrelay.web import api
 from wsrelay.web.api import OPEN, SIGNED
 from wsrelay.web.signed import CLOCK_SKEW
@@ -114,12 +116,16 @@ def test_how_far_clocks_may_be_apart_is_described() -> None:
 # -- statuses ------------------------------------------------------------------------------------
 
 
+#: In every channel, so that there are credentials to be asked for.
+TURN = Rule(channels="*", turn=Turn(urls=("turn:turn.example.org",), secret=Secret("north")))
+
+
 class EveryStatusTest(LoopbackTestCase):
     """Each status that is described for an operation can be had, with the headers described."""
 
     settings = Settings(
         apps=(
-            APP,
+            replace(APP, rules=(TURN,)),
             App(id="off", key="off-key", secret=Secret(SECRET), enabled=False),
             App(id="slow", key="slow-key", secret=Secret(SECRET), event_rate=0.01, read_rate=0.01),
         ),
@@ -149,7 +155,7 @@ class EveryStatusTest(LoopbackTestCase):
         match status:
             case 400:
                 spoiled = {"channel_name": "room"} if path.endswith("/users") else {}
-                return await self.signed(method, path, b"{", spoiled, info="shoe_size")
+                return await self.signed(method, path, b"{", spoiled, info="shoe_size", user_id="")
             case 401:
                 return await self.ask(method, self.filled(path))
             case 403:
@@ -204,6 +210,8 @@ class EveryStatusTest(LoopbackTestCase):
         names: Mapping[str, str] = {},
         **query: str,
     ) -> Response:
+        if path.endswith("/turn"):
+            query = {"user_id": "42"} | query
         target = signed_target(method, self.filled(path, **names), body, **query)
         return await self.ask(method, target, body)
 
@@ -236,6 +244,12 @@ class ConformanceTest(LoopbackTestCase):
     """
 
     timeout = 90
+    busy = ("room", "private-orders", "presence-lobby", "cache-news")
+    settings = Settings(
+        apps=(replace(APP, rules=(*(Rule(channels=name) for name in busy), TURN)),),
+        host="127.0.0.1",
+        port=0,
+    )
     options: tuple[str, ...] = ()
 
     async def test_the_server_answers_as_it_is_described(self) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import secrets
 import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import tests.properties  # noqa: F401  (how many examples)
 import wsrelay.websocket.deflate
-from tests.memory import Line, Server, handshake, running
+from tests.memory import FULL, Line, Server, handshake, running
 from tests.signing import APP
 from tests.websocket.frames import (
     CONTINUATION,
@@ -30,6 +32,7 @@ from tests.websocket.frames import (
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App
 from wsrelay.core.frame import Frame
+from wsrelay.core.rules import Newest, Rule
 from wsrelay.websocket.deflate import SMALL, agreed, deflated
 
 LONGEST = APP.max_event_bytes + 16 * 1024
@@ -228,6 +231,27 @@ def test_a_slow_reader_is_measured_by_what_is_really_sent(relay: Server) -> None
         relay.turn()
     assert relay.service.tally.slow_readers_closed == 0
     assert sleeper.unread_bytes < 200 * 200
+
+
+def test_of_moves_only_the_newest_waits_for_a_slow_reader_compressed() -> None:
+    rule = Rule(channels=ROOM, newest=Newest(events=("client-move",)))
+    app = App(id=APP.id, key=APP.key, secret=APP.secret, client_events="all", client_event_rate=0)
+    with running(Settings(apps=(replace(app, rules=(rule,)),), deflate=True)) as relay:
+        speaker, sleeper = relay.guest(ROOM), opened(relay)
+        answers(relay, sleeper, say("pusher:subscribe", data={"channel": ROOM}))
+        sleeper.is_read = False
+        while sleeper.unread_bytes <= FULL:
+            speaker.whisper(ROOM, secrets.token_hex(4000))
+            relay.turn()
+        for number in range(10):
+            speaker.whisper(ROOM, number, "client-move")
+            relay.advance(0.05)
+        sleeper.catch_up()
+        relay.turn()
+        *_, last = sent = read_frames(sleeper.read())
+        told = [json.loads(plain(each).payload) for each in sent]
+        assert [each["data"] for each in told if each["event"] == "client-move"] == ["9"]
+        assert last.is_compressed
 
 
 # -- coming in -------------------------------------------------------------------------------

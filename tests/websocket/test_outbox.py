@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +15,10 @@ from tests.visitor import Visitor
 from tests.websocket.frames import CLOSE, PING, PONG, frame, read_frames, say
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import App, Secret
-from wsrelay.core.notices import ConnectionClosed
+from wsrelay.core.frame import Frame
+from wsrelay.core.notices import ConnectionClosed, Tally
+from wsrelay.core.rules import Newest, Rule
+from wsrelay.websocket.outbox import PIECE, Outbox, Turn
 
 #: The smallest bound that can be configured, so that it is soon crossed.
 MOST_WAITING = 64 * 1024
@@ -293,3 +298,161 @@ def test_nothing_counts_as_held_for_one_who_was_closed_or_has_gone(relay: Server
     assert tally.held_bytes < 128, "his farewell"
     relay.advance(6)
     assert (tally.held_readers, tally.held_bytes) == (0, 0)
+
+
+# -- newest only -----------------------------------------------------------------------------
+
+#: A room where of each one's moves only the newest matters, and where all may whisper.
+OFFICE = "office"
+TICK = 1 / 20
+
+
+@pytest.fixture
+def office() -> Iterator[Server]:
+    rule = Rule(channels=OFFICE, newest=Newest(events=("client-move",), rate=20))
+    app = App(
+        id="1001",
+        key="a-key",
+        secret=Secret("a-secret"),
+        client_events="all",
+        client_event_rate=0,
+        rules=(rule,),
+    )
+    with running(Settings(apps=(app,), max_waiting_bytes=MOST_WAITING)) as server:
+        yield server
+
+
+def sleeper_in(office: Server, speaker: Visitor) -> Visitor:
+    """Somebody in the office who reads no more, and whose transport is full."""
+    sleeper = office.guest(OFFICE)
+    sleeper.line.is_read = False
+    while sleeper.line.unread_bytes <= FULL:
+        said = say("client-told", channel=OFFICE, data=secrets.token_hex(4000))
+        speaker.line.send(said)
+        office.turn()
+    return sleeper
+
+
+def moves(speaker: Visitor, number: int) -> None:
+    speaker.line.send(say("client-move", channel=OFFICE, data=number))
+
+
+def heard(listener: Visitor) -> list[tuple[str, str]]:
+    return [
+        (message["event"], message["data"])
+        for message in listener.take()
+        if len(message["data"]) < 1000
+    ]
+
+
+def test_a_slow_reader_gets_the_newest_move_of_each_and_not_those_before(office: Server) -> None:
+    ada, bob = office.guest(OFFICE), office.guest(OFFICE)
+    sleeper = sleeper_in(office, ada)
+    for number in range(100):
+        moves(ada, number)
+        moves(bob, 1000 + number)
+        office.advance(TICK)
+    sleeper.line.catch_up()
+    office.turn()
+    assert heard(sleeper) == [("client-move", "99"), ("client-move", "1099")]
+    assert office.service.tally.frames_superseded == 198
+    moves(ada, 100)
+    office.turn()
+    assert heard(sleeper) == [("client-move", "100")]
+
+
+def test_a_move_overtakes_nothing_that_was_said_before_it(office: Server) -> None:
+    ada = office.guest(OFFICE)
+    sleeper = sleeper_in(office, ada)
+    for number in range(3):
+        moves(ada, number)
+        ada.line.send(say("client-told", channel=OFFICE, data=f"told {number}"))
+        office.advance(TICK)
+    moves(ada, 3)
+    office.advance(TICK)
+    sleeper.line.catch_up()
+    office.turn()
+    assert heard(sleeper) == [
+        ("client-told", "told 0"),
+        ("client-told", "told 1"),
+        ("client-told", "told 2"),
+        ("client-move", "3"),
+    ]
+
+
+def test_what_was_said_in_the_same_turn_keeps_its_place(office: Server) -> None:
+    ada = office.guest(OFFICE)
+    sleeper = sleeper_in(office, ada)
+    ada.line.send(
+        say("client-told", channel=OFFICE, data="before")
+        + say("client-move", channel=OFFICE, data=1)
+        + say("client-told", channel=OFFICE, data="after")
+    )
+    office.turn()
+    sleeper.line.catch_up()
+    office.turn()
+    assert [data for _, data in heard(sleeper)] == ["before", "1", "after"]
+
+
+def test_moves_alone_never_close_a_slow_reader(office: Server) -> None:
+    ada = office.guest(OFFICE)
+    sleeper = sleeper_in(office, ada)
+    for number in range(50):
+        speaker = secrets.token_hex(3000)
+        ada.line.send(say("client-move", channel=OFFICE, data=f"{number} {speaker}"))
+        office.advance(TICK)
+    assert office.service.tally.slow_readers_closed == 0
+    sleeper.line.catch_up()
+    office.turn()
+    assert sleeper.farewell is None
+    assert [message["data"].split()[0] for message in sleeper.take()][-1] == "49"
+
+
+def test_who_is_closed_is_sent_no_move_after_the_close_frame(office: Server) -> None:
+    ada = office.guest(OFFICE)
+    sleeper = sleeper_in(office, ada)
+    for _ in range(30):
+        ada.line.send(say("client-told", channel=OFFICE, data=secrets.token_hex(4000)))
+        moves(ada, 1)
+        office.advance(TICK)
+    assert office.service.tally.slow_readers_closed == 1
+    sleeper.line.catch_up()
+    office.turn()
+    assert sleeper.farewell is not None
+    assert sleeper.farewell[0] == 4100
+    assert not sleeper.line.is_open
+
+
+class NarrowTransport:
+    """Is full again after each write."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.outbox: Outbox | None = None
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        assert self.outbox is not None
+        self.outbox.pauseProducing()
+
+
+def test_what_waits_for_a_narrow_transport_goes_a_piece_at_a_time_and_keeps_its_order() -> None:
+    transport: Any = NarrowTransport()
+    turn = Turn(lambda call: call)
+    outbox = transport.outbox = Outbox("1.1", turn, transport, 10 * PIECE, Tally(), lambda *_: None)
+    outbox.pauseProducing()
+    slot = ("office", "client-move", "2.2")
+    texts = [b"%d" % number + b"." * (PIECE // 3) for number in range(10)]
+    outbox.send_newest(Frame(b"old move"), slot)
+    for text in texts:
+        outbox.send(Frame(text))
+    outbox.send_newest(Frame(b"new move"), slot)
+    resumed = 0
+    while len(b"".join(transport.written)) < sum(map(len, texts)):
+        outbox.resumeProducing()
+        resumed += 1
+    sent = read_frames(b"".join(transport.written))
+    assert [each.payload for each in sent] == [*texts, b"new move"]
+    assert resumed > 2
+    assert all(len(data) < 2 * PIECE for data in transport.written)
+    assert outbox._held_bytes == 0

@@ -64,7 +64,7 @@ def _decode_secret(kind: type, value: Any) -> Any:
     return Secret(value)
 
 
-_lists_in = re.compile(r"(\w+)\[").findall
+_names_in = re.compile(r"[a-z]\w*").findall
 _parts_of = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?\Z", re.DOTALL).match
 _unknown_in = re.compile(r"Object contains unknown field `(.*)`").match
 _missing_in = re.compile(r"Object missing required field `(.*)`").match
@@ -90,7 +90,9 @@ def _setting_in(path: str) -> str:
 def _keys_at(path: str) -> list[str]:
     """The keys that a table may have: of ``apps[0]``, or of the file when the path is empty."""
     table: Any = inspect.type_info(Settings)
-    for name in _lists_in(path):
+    for name in _names_in(path):
         kind = next(field.type for field in table.fields if field.name == name)
-        table = getattr(kind, "type", kind).item_type  # out of its Metadata, if it has some
+        kind = getattr(kind, "type", kind)  # out of its Metadata, if it has some
+        kind = getattr(kind, "types", [kind])[0]  # a table, or none
+        table = getattr(kind, "item_type", kind)
     return [field.name for field in table.fields]

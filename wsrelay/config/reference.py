@@ -11,14 +11,15 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, inspect, json
 
 from ..core.apps import App, Webhook
+from ..core.rules import Directed, Newest, Proximity, Rule, Turn
 from .environment import APPS, HOSTS, PORTS
 from .settings import Certificate, Settings, TlsListener
 
 _HEAD = """\
 # Configuration
 
-Written from the definitions in `wsrelay/config/settings.py` and `wsrelay/core/apps.py` by
-`python -m wsrelay.config.reference`; change it there.
+Written from the definitions in `wsrelay/config/settings.py`, `wsrelay/core/apps.py` and
+`wsrelay/core/rules.py` by `python -m wsrelay.config.reference`; change it there.
 
 What is said in several places is taken from the first of these that says it:
 
@@ -71,6 +72,31 @@ def reference() -> str:
             Webhook,
             '[[apps.webhooks]]\nurl = "https://example.org/hooks"\nevents = ["channel_occupied"]',
         ),
+        (
+            "A rule: `[[apps.rules]]`",
+            Rule,
+            '[[apps.rules]]\nchannels = "presence-office.*"\nsnapshot = true',
+        ),
+        (
+            "Of a rule: `newest`",
+            Newest,
+            'newest = { events = ["client-move", "client-position*"], rate = 20 }',
+        ),
+        (
+            "Of a rule: `directed`",
+            Directed,
+            'directed = { field = "to", events = ["client-signal"] }',
+        ),
+        (
+            "Of a rule: `proximity`",
+            Proximity,
+            'proximity = { event = "client-move", radius = 300, hysteresis = 30, beyond_rate = 1 }',
+        ),
+        (
+            "Of a rule: `turn`",
+            Turn,
+            'turn = { urls = ["turn:turn.example.org:3478"], secret = "turn-secret", ttl = 3600 }',
+        ),
     ):
         rows = "\n".join(_rows(kind))
         sections.append(
@@ -88,7 +114,7 @@ def _rows(kind: type[Struct]) -> Iterator[str]:
     described = inspect.type_info(kind)
     assert isinstance(described, inspect.StructType)
     for field in described.fields:
-        if field.name in ("apps", "webhooks"):
+        if field.name in ("apps", "webhooks", "rules"):
             continue
         cells = (
             f"`{field.name}`",
@@ -103,6 +129,8 @@ def _rows(kind: type[Struct]) -> Iterator[str]:
 def _default(field: inspect.Field) -> str:
     if not field.required:
         value = field.default if field.default is not NODEFAULT else {}
+        if value is None:
+            return ""
         return f"`{json.encode(value).decode()}`"
     return "required"
 
@@ -118,6 +146,8 @@ def _kind(described: inspect.Type) -> str:
     """The kind of a value in a reader's words, with its bounds."""
     if isinstance(described, inspect.Metadata):
         return _kind(described.type)
+    if isinstance(described, inspect.UnionType):  # a table, or none
+        return _kind(described.types[0])
     if isinstance(described, inspect.LiteralType):
         return " or ".join(f"`{value}`" for value in described.values)
     if isinstance(described, inspect.IntType | inspect.FloatType):

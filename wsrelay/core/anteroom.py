@@ -7,7 +7,7 @@ lost between the question and the subscription.
 from __future__ import annotations
 
 from .frame import Frame
-from .ports import Subscriber
+from .ports import Slot, Subscriber
 
 
 class Anteroom:
@@ -28,4 +28,7 @@ class Anteroom:
         return self.subscriber.socket_id
 
     def send(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+    def send_newest(self, frame: Frame, slot: Slot) -> None:
         self.frames.append(frame)

@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from .rules import Rule
+from .secret import Secret as Secret
+
 ClientEvents = Literal["members", "all", "off"]
 ErrorDialect = Literal["soketi", "pusher", "both"]
 WebhookEvent = Literal[
@@ -24,27 +27,6 @@ WebhookEvent = Literal[
 ]
 
 KB = 1024
-
-
-class Secret:
-    """A text that shows itself to nobody who does not ask for it by ``reveal()``."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> bytes:
-        return self._text.encode()
-
-    def __repr__(self) -> str:
-        return "<secret>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
 
 
 class Webhook(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -183,6 +165,14 @@ class App(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = False
     webhooks: Annotated[
         tuple[Webhook, ...], Meta(max_length=20, description="Who is told of events.")
+    ] = ()
+    rules: Annotated[
+        tuple[Rule, ...],
+        Meta(
+            max_length=100,
+            extra={"pusher": "none"},
+            description="What some channels do beyond Pusher.",
+        ),
     ] = ()
     webhook_batching: Annotated[
         bool,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from .frame import Frame
 from .names import Kind, kind_of
-from .ports import Subscriber
+from .ports import Rules, Subscriber
 
 
 class Channel:
     """One channel of one app, as far as this node's clients are concerned."""
 
-    __slots__ = ("kind", "name", "subscribers")
+    __slots__ = ("kind", "name", "rules", "subscribers")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.kind: Kind = kind_of(name)
         self.subscribers: dict[str, Subscriber] = {}
+        #: What it does beyond Pusher; ``None`` on all channels for which nothing is configured.
+        self.rules: Rules | None = None
 
     def fan_out(self, frame: Frame, excluded_socket_id: str | None = None) -> int:
         """Send one frame to every subscriber but the excluded one; return how many got it.

@@ -40,6 +40,8 @@ class Code(IntEnum):
     CLIENT_EVENT_REJECTED = 4301
     #: In-band only: more users are watched than may be; the first ones are.
     WATCHLIST_TOO_LONG = 4302
+    #: In-band only: a directed client event names nobody who is in the channel.
+    NOBODY_THERE = 4303
 
 
 class RelayError(Exception):
@@ -70,11 +72,15 @@ class SubscriptionRefused(RelayError):
 
 
 class EventRejected(RelayError):
-    """One message of a client is not acted upon."""
+    """One message of a client is not acted upon.
 
-    def __init__(self, code: Code, message: str) -> None:
+    ``details`` are told beside code and message, for programs to act on.
+    """
+
+    def __init__(self, code: Code, message: str, **details: str) -> None:
         super().__init__(message)
         self.code = code
+        self.details = details
 
 
 class PublishRefused(RelayError):

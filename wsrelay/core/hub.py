@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .channel import Channel
 from .names import KINDS, PUBLIC
-from .ports import Subscriber
+from .ports import RulesOf, Subscriber
 from .publication import Publication
 
 
@@ -17,7 +17,8 @@ class Hub:
     its use. Only the hub knows the two edges, first in and last out; its callers tell the bus.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules_of: RulesOf | None = None) -> None:
+        self._rules_of = rules_of
         self._apps: dict[str, dict[str, Channel]] = {}
         #: How many channels of each kind there are, by the prefix of their names.
         self.of_kind = {kind.prefix: 0 for kind in (PUBLIC, *KINDS)}
@@ -29,6 +30,8 @@ class Hub:
         if channel is None:
             channel = channels[name] = Channel(name)
             self.of_kind[channel.kind.prefix] += 1
+            if self._rules_of is not None:
+                channel.rules = self._rules_of(app_id, channel)
         channel.subscribers[subscriber.socket_id] = subscriber
         return channel
 
@@ -54,6 +57,8 @@ class Hub:
         channel = channels.get(publication.channel)
         if channel is None:
             return 0
+        if channel.rules is not None:
+            return channel.rules.deliver(publication)
         return channel.fan_out(publication.frame, publication.excluded_socket_id)
 
     def channel(self, app_id: str, name: str) -> Channel | None:

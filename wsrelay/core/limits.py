@@ -36,6 +36,13 @@ class TokenBucket:
         self._tokens = tokens - cost
         return True
 
+    def spares(self, now: float, keeping: float) -> bool:
+        """The same for one event, of which ``keeping`` more must remain possible at once."""
+        if not self.rate:
+            return True
+        self.admits(now, 0.0)  # counts what has come by now
+        return self._tokens >= 1.0 + keeping and self.admits(now)
+
     @property
     def remaining(self) -> int:
         """Whole events that might happen at once when ``admits`` was last asked."""

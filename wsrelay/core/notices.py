@@ -132,18 +132,22 @@ class Tally:
         "bytes_in",
         "bytes_out",
         "client_events",
+        "client_events_superseded",
         "connections_turned_away",
         "deliveries",
         "fan_outs",
+        "frames_superseded",
         "handshakes_failed",
         "held_bytes",
         "held_readers",
         "messages_in",
+        "positions_unreadable",
         "proxy_headers_refused",
         "rejections",
         "request_durations",
         "requests",
         "slow_readers_closed",
+        "snapshots_cut",
         "tls_handshakes",
         "tls_handshakes_failed",
     )
@@ -175,6 +179,14 @@ class Tally:
         #: HTTP requests by route and status, and their seconds by route.
         self.requests: dict[tuple[str, int], int] = {}
         self.request_durations: dict[str, Distribution] = {}
+        #: A newer one of the same sender came before it left (the rule ``newest``).
+        self.client_events_superseded = 0
+        #: The same, while a slow reader kept it waiting.
+        self.frames_superseded = 0
+        #: Delivered to all, because proximity can't be judged.
+        self.positions_unreadable = 0
+        #: Forgotten for want of room, so that those who join later are not told.
+        self.snapshots_cut = 0
 
     @property
     def publications(self) -> int:

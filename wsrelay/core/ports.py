@@ -7,15 +7,22 @@ introduces them to each other, and the hall never learns who stands behind one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .apps import App
 from .cache import Cached
 from .errors import Code
 from .frame import Frame
 from .notices import Notice
-from .publication import Publication
+from .publication import Publication, Whisper
 from .roster import Arrival, Departure, Member
+
+if TYPE_CHECKING:
+    from .channel import Channel
+
+
+#: Channel, event and sender: of frames with one slot only the newest matters.
+Slot = tuple[str, str, str]
 
 
 class Subscriber(Protocol):
@@ -25,6 +32,9 @@ class Subscriber(Protocol):
     def socket_id(self) -> str: ...
 
     def send(self, frame: Frame) -> None: ...
+
+    def send_newest(self, frame: Frame, slot: Slot) -> None:
+        """The same, but while he does not keep up only the slot's last frame waits for him."""
 
 
 class Door(Subscriber, Protocol):
@@ -105,8 +115,48 @@ class Cache(Protocol):
     async def get(self, app_id: str, channel: str) -> Cached | None: ...
 
 
+class Speaker(Protocol):
+    """Whoever said a client event, as far as rules are concerned."""
+
+    @property
+    def socket_id(self) -> str: ...
+
+    def pay(self) -> None:
+        """Count one client event; raise ``EventRejected`` (4301) where the rate is used up."""
+
+    def can_spare(self) -> bool:
+        """Count one if the rate leaves as many for what can't wait; return whether it does."""
+
+    def pass_on(self, channel: str, data: bytes, whisper: Whisper) -> None:
+        """Publish what he said. ``data`` is JSON text as it came."""
+
+
+class Rules(Protocol):
+    """What one channel does beyond Pusher (``wsrelay.rules``)."""
+
+    def say(self, event: str, data: bytes, user_id: str | None, speaker: Speaker) -> None:
+        """Pass a client event on, now or later; raise ``EventRejected`` where that can't be."""
+
+    def deliver(self, publication: Publication) -> int:
+        """Send it to those of this node who are to have it; how many."""
+
+    def joined(self, subscriber: Subscriber, user_id: str | None) -> None:
+        """Somebody is subscribed and has been told so."""
+
+    def left(self, socket_id: str) -> None:
+        """He is about to go; he and all others are still subscribed."""
+
+
+class RulesOf(Protocol):
+    """Finds the rules of a channel that has just come to be."""
+
+    def __call__(self, app_id: str, channel: Channel, /) -> Rules | None: ...
+
+
 class Wording(Protocol):
     """How the relay's own announcements are put into words (the interpreter's task)."""
+
+    def event(self, name: str, channel: str, data: str, /) -> Frame: ...
 
     def member_added(self, channel: str, member: Member) -> Frame: ...
 

@@ -145,6 +145,8 @@ class Relay:
     async def unsubscribe(self, app_id: str, channel: Channel, socket_id: str) -> None:
         """Take a subscriber away; the others hear of a user whose last connection it was."""
         name = channel.name
+        if channel.rules is not None:
+            channel.rules.left(socket_id)
         if self.hub.unsubscribe(app_id, name, socket_id):
             self._forget_if_unwanted(app_id, name)
         try:
@@ -152,7 +154,7 @@ class Relay:
                 departure = await self.presence.leave(app_id, name, socket_id)
                 if departure.gone is not None:
                     frame = self._wording.member_removed(name, departure.gone)
-                    self.publish(Publication(app_id, name, frame))
+                    self.publish(Publication(app_id, name, frame, gone=departure.gone))
         finally:
             self.census.changed(app_id, name)
 

@@ -45,6 +45,7 @@ class Metrics(Collector):
         yield from self._connections()
         yield from self._messages()
         yield from self._outboxes()
+        yield from self._rules()
         yield from self._http()
         yield from self._webhooks()
         yield from self._tls()
@@ -199,6 +200,26 @@ class Metrics(Collector):
             "wsrelay_slow_readers_closed",
             "Clients that were closed (4100) because too much waited for them.",
             tally.slow_readers_closed,
+        )
+
+    def _rules(self) -> Iterator[Metric]:
+        tally = self._seen.tally
+        yield _counters(
+            "wsrelay_superseded",
+            "Client events of which only the newest counts, and a newer one came first: before "
+            "it left, or while it waited for a slow reader.",
+            "where",
+            {"sender": tally.client_events_superseded, "reader": tally.frames_superseded},
+        )
+        yield CounterMetricFamily(
+            "wsrelay_positions_unreadable",
+            "Positions that could not be read, and were delivered to all.",
+            tally.positions_unreadable,
+        )
+        yield CounterMetricFamily(
+            "wsrelay_snapshots_cut",
+            "Events that snapshots forgot for want of room.",
+            tally.snapshots_cut,
         )
 
     def _http(self) -> Iterator[Metric]:

@@ -186,9 +186,10 @@ def connection_established(socket_id: str, activity_timeout: int) -> Frame:
     return Frame(_encode(_Outgoing("pusher:connection_established", data=inner.decode())))
 
 
-def error(code: int | None, message: str) -> Frame:
+def error(code: int | None, message: str, **details: str) -> Frame:
     """``pusher:error``; its data is an object, which the Swift and .NET clients insist on."""
-    return Frame(_encode(_Outgoing("pusher:error", data={"code": code, "message": message})))
+    data = {"code": code, "message": message, **details}
+    return Frame(_encode(_Outgoing("pusher:error", data=data)))
 
 
 def subscription_error(channel: str, status: int, kind: str, message: str) -> Frame:

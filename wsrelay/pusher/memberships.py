@@ -91,6 +91,8 @@ class Memberships:
             self._door.send(codec.presence_subscription_succeeded(name, joined.members))
         if channel.kind.is_cached:
             self._replay(channel, joined)
+        if channel.rules is not None:
+            channel.rules.joined(self._door, member.user_id if member is not None else None)
         around.counting.changed(app, channel)
 
     def _replay(self, channel: Channel, joined: Joined) -> None:

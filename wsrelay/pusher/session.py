@@ -30,6 +30,7 @@ from ..core.notices import (
     ConnectionOpened,
 )
 from ..core.ports import Door, Timer
+from ..core.publication import Whisper
 from ..core.relay import Relay
 from . import codec
 from .admission import Hello, enter
@@ -37,7 +38,7 @@ from .memberships import Memberships
 from .messages import ClientEvent, Ping, SignIn, Subscribe, Unsubscribe, User
 from .signing_in import proven_user, sign_in, watching
 from .surroundings import Surroundings
-from .whispering import pass_on, refuse_whisper
+from .whispering import pass_on, whispered_in
 
 #: Messages that may wait for an answer. One read of a socket holds fewer than this.
 MOST_WAITING = 4096
@@ -217,23 +218,47 @@ class Session:
                 + rejected.message,
             )
         else:
-            self._door.send(codec.error(rejected.code, rejected.message))
+            self._door.send(codec.error(rejected.code, rejected.message, **rejected.details))
 
     def _whisper(self, said: ClientEvent) -> None:
-        """Pass a client event on to everybody else in its channel."""
+        """Pass a client event on to everybody else in its channel, or as its rules say."""
         app = self.app
-        refuse_whisper(app, self._memberships.channel(said.channel), said)
+        rules = whispered_in(app, self._memberships.channel(said.channel), said).rules
+        user_id = self._memberships.user_id(said.channel)
+        if rules is not None:
+            rules.say(said.event, said.data, user_id, self)
+            return
         if app.client_event_rate:
             now = self._around.clock()
-            if self._whispers is None:
-                self._whispers = TokenBucket(app.client_event_rate, now)
-            if not self._whispers.admits(now):
-                raise EventRejected(
-                    Code.CLIENT_EVENT_REJECTED,
-                    f"more than {app.client_event_rate:g} client events a second "
-                    "(client_event_rate)",
-                )
-        pass_on(self._around, app, self.socket_id, said, self._memberships.user_id(said.channel))
+            if not (self._whispers or self._first_whisper(now)).admits(now):
+                raise self._too_often()
+        pass_on(self._around, app, self.socket_id, said, user_id)
+
+    def _first_whisper(self, now: float) -> TokenBucket:
+        bucket = self._whispers = TokenBucket(self.app.client_event_rate, now)
+        return bucket
+
+    def _too_often(self) -> EventRejected:
+        return EventRejected(
+            Code.CLIENT_EVENT_REJECTED,
+            f"more than {self.app.client_event_rate:g} client events a second (client_event_rate)",
+        )
+
+    # -- Speaker: whose client events rules count and pass on --------------------------
+
+    def pay(self) -> None:
+        now = self._around.clock()
+        if not (self._whispers or self._first_whisper(now)).admits(now):
+            raise self._too_often()
+
+    def can_spare(self) -> bool:
+        now = self._around.clock()
+        bucket = self._whispers or self._first_whisper(now)
+        return bucket.spares(now, keeping=max(0.0, bucket.rate / 2 - 1))
+
+    def pass_on(self, channel: str, data: bytes, whisper: Whisper) -> None:
+        said = ClientEvent(whisper.event, channel, data)
+        pass_on(self._around, self.app, self.socket_id, said, whisper.user_id, whisper)
 
     def _sign_in(self, asked: SignIn) -> None:
         """Sign in as a user; another one than before is refused, a bad proof ends it all."""

@@ -6,14 +6,14 @@ from ..core.apps import App
 from ..core.channel import Channel
 from ..core.errors import Code, EventRejected
 from ..core.notices import ClientEventSent
-from ..core.publication import Publication
+from ..core.publication import Publication, Whisper
 from .codec import as_string, event, text_length, text_of
 from .messages import ClientEvent
 from .surroundings import Surroundings
 
 
-def refuse_whisper(app: App, channel: Channel | None, said: ClientEvent) -> None:
-    """Raise ``EventRejected`` (4301) unless the sender may say this in this channel.
+def whispered_in(app: App, channel: Channel | None, said: ClientEvent) -> Channel:
+    """The channel, if the sender may say this there; else raise ``EventRejected`` (4301).
 
     ``channel`` is the sender's own subscription, ``None`` when there is none. The rate is not
     judged here: it needs a clock.
@@ -40,22 +40,27 @@ def refuse_whisper(app: App, channel: Channel | None, said: ClientEvent) -> None
     most = app.max_event_bytes
     if len(said.data) > most and (length := text_length(said.data, most)) > most:
         raise _rejected(f"data has {length} bytes, the limit is {most} (max_event_bytes)")
+    return channel
 
 
 def pass_on(
-    around: Surroundings, app: App, socket_id: str, said: ClientEvent, user_id: str | None
+    around: Surroundings,
+    app: App,
+    socket_id: str,
+    said: ClientEvent,
+    user_id: str | None,
+    whisper: Whisper | None = None,
 ) -> None:
     """Publish what a client said to everybody else in the channel.
 
     ``user_id`` is who he is there, on presence channels. Whatever else the message holds stays
-    behind.
+    behind. ``whisper`` is what the channel's rules, if it has any, need to deliver it.
     """
     relay = around.relay
     data = as_string(said.data)
     relay.tally.client_events += 1
-    relay.publish(
-        Publication(app.id, said.channel, event(said.event, said.channel, data, user_id), socket_id)
-    )
+    frame = event(said.event, said.channel, data, user_id)
+    relay.publish(Publication(app.id, said.channel, frame, socket_id, whisper))
     if app.webhooks:
         around.observer(
             ClientEventSent(app.id, said.channel, said.event, text_of(data), socket_id, user_id)

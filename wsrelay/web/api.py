@@ -13,7 +13,7 @@ from ..core.distribution import Distribution
 from ..core.errors import PublishRefused
 from ..core.notices import Tally
 from ..pusher.signatures import SignatureMismatch
-from . import channels, events, health, users
+from . import channels, events, health, turn, users
 from .date import Date
 from .desk import Desk, EndPoint
 from .exchange import Answer, Request, refusal
@@ -28,6 +28,7 @@ SIGNED: tuple[tuple[str, str, EndPoint], ...] = (
     ("GET", "channels", channels.list_channels),
     ("GET", "channels/{channel_name}", channels.one_channel),
     ("GET", "channels/{channel_name}/users", channels.list_users),
+    ("GET", "channels/{channel_name}/turn", turn.issue),
     ("GET", "connections", channels.count_connections),
     ("POST", "users/{user_id}/terminate_connections", users.terminate),
 )

@@ -33,7 +33,7 @@ async def list_channels(desk: Desk, app: App, request: Request, _: str) -> Answe
 
 async def one_channel(desk: Desk, app: App, request: Request, name: str) -> Answer:
     """Whether a channel is occupied, and what else is asked of it."""
-    _refuse_bad_name(app, name)
+    refuse_bad_name(app, name)
     kind = kind_of(name)
     asked = _info(request, (*ATTRIBUTES, "cache"))
     if "user_count" in asked and not kind.has_presence:
@@ -65,7 +65,7 @@ def _remembered(cached: Cached | None) -> dict[str, Any] | None:
 
 async def list_users(desk: Desk, app: App, request: Request, name: str) -> Answer:
     """The distinct users of a presence channel; ``with_user_info=1`` as Soketi has it."""
-    _refuse_bad_name(app, name)
+    refuse_bad_name(app, name)
     if not kind_of(name).has_presence:
         raise PublishRefused(400, "only presence channels have users")
     members = await desk.relay.presence.members(app.id, name)
@@ -81,7 +81,7 @@ async def count_connections(desk: Desk, app: App, request: Request, _: str) -> A
     return answer({"connections": desk.connections.count_everywhere(app.id)})
 
 
-def _refuse_bad_name(app: App, name: str) -> None:
+def refuse_bad_name(app: App, name: str) -> None:
     fault = fault_in_channel_name(name, app.max_channel_name_length)
     if fault is not None:
         raise PublishRefused(400, fault)

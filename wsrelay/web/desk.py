@@ -24,6 +24,8 @@ class Desk:
     connections: Connections
     quotas: Quotas
     readiness: Readiness
+    #: Unix time in seconds.
+    now: Callable[[], float]
 
 
 #: Answers one kind of request; the text is the part of the path that names something.

@@ -110,3 +110,6 @@ class DeflatingOutbox(Outbox):
             self._turn.add(self)
         known = frame.deflated
         waiting.append((known and known.get(self._window)) or deflated(frame, self._window))
+
+    def _wire_of(self, frame: Frame) -> bytes:
+        return deflated(frame, self._window)

@@ -6,13 +6,14 @@ twenty-five talkers in a room cost a listener one ``send`` and not twenty-five.
 
 The policy for a reader who does not keep up: while his transport is full, frames are held here,
 up to ``most_bytes``; past that he is closed with 4100 and what was held is dropped. Nobody else
-ever waits for him.
+ever waits for him. Of frames of which only the newest matters (``send_newest``) one a slot is held:
+a later one takes its place, at the end, because nothing may overtake what was said before it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from twisted.internet.interfaces import IPushProducer, ITransport
 from zope.interface import implementer
@@ -20,6 +21,7 @@ from zope.interface import implementer
 from ..core.errors import Code
 from ..core.frame import Frame
 from ..core.notices import Tally
+from ..core.ports import Slot
 from .wire import wire_of
 
 #: Outboxes written between two looks at the sockets, so that reads, pings and HTTP go on
@@ -82,6 +84,14 @@ def _is_closed(code: int, reason: str) -> None:
     """The connection is gone: there is nothing left to close."""
 
 
+def _piece_of(held: Iterator[tuple[object, bytes]]) -> Iterator[bytes]:
+    """The frames to be written next: a ``PIECE``, or a little more."""
+    size = 0
+    while size < PIECE and (item := next(held, None)) is not None:
+        size += len(item[1])
+        yield item[1]
+
+
 @implementer(IPushProducer)
 class Outbox:
     """All that the relay may do to one client: the session's ``Door``."""
@@ -116,7 +126,8 @@ class Outbox:
         self._close = close
         self._waiting: list[bytes] = []
         self._is_full = False
-        self._held: list[bytes] = []
+        #: In the order of writing: frames by their slots, and by anything for those without.
+        self._held: dict[object, bytes] = {}
         self._held_bytes = 0
 
     # -- Door --------------------------------------------------------------------------
@@ -126,6 +137,27 @@ class Outbox:
         if not waiting:
             self._turn.add(self)
         waiting.append(frame.wire or wire_of(frame))
+
+    def send_newest(self, frame: Frame, slot: Slot) -> None:
+        if not self._is_full:
+            self.send(frame)
+        elif self._waiting is not _NOWHERE:
+            self.flush()  # what was sent before it in this turn goes before it
+            self._give_up(slot)
+            self._hold([(slot, self._wire_of(frame))])
+
+    def _give_up(self, slot: Slot) -> None:
+        """Forget the frame that a newer one replaces."""
+        superseded = self._held.pop(slot, None)
+        if superseded is not None:
+            tally, size = self._tally, len(superseded)
+            self._held_bytes -= size
+            tally.held_bytes -= size
+            tally.held_readers -= not self._held
+            tally.frames_superseded += 1
+
+    def _wire_of(self, frame: Frame) -> bytes:
+        return wire_of(frame)
 
     def close(self, code: Code, reason: str) -> None:
         self._close(code, reason)
@@ -156,7 +188,7 @@ class Outbox:
             return
         self._waiting = []
         if self._is_full:
-            self._hold(waiting)
+            self._hold((object(), frame) for frame in waiting)
         elif len(waiting) == 1:
             self._tally.bytes_out += len(waiting[0])
             self._transport.write(waiting[0])
@@ -171,18 +203,20 @@ class Outbox:
             return
         for start in range(0, len(data), PIECE):
             if self._is_full:
-                self._hold([data[start:]])
+                self._hold([(object(), data[start:])])
                 return
             piece = data[start : start + PIECE]
             self._tally.bytes_out += len(piece)
             self._transport.write(piece)
 
-    def _hold(self, frames: list[bytes]) -> None:
-        tally = self._tally
-        if not self._held:
+    def _hold(self, frames: Iterable[tuple[object, bytes]]) -> None:
+        tally, held, size = self._tally, self._held, 0
+        is_first = not held
+        for key, frame in frames:
+            held[key] = frame
+            size += len(frame)
+        if is_first and held:
             tally.held_readers += 1
-        size = sum(map(len, frames))
-        self._held += frames
         self._held_bytes += size
         tally.held_bytes += size
         if self._held_bytes > self._most_bytes:
@@ -193,13 +227,13 @@ class Outbox:
                 f"reads too slowly: more than {self._most_bytes} bytes wait (max_waiting_bytes)",
             )
 
-    def _release(self) -> list[bytes]:
+    def _release(self) -> dict[object, bytes]:
         """What was held; nothing is from now on."""
         held = self._held
         if held:
             self._tally.held_readers -= 1
             self._tally.held_bytes -= self._held_bytes
-            self._held, self._held_bytes = [], 0
+            self._held, self._held_bytes = {}, 0
         return held
 
     def drop(self) -> None:
@@ -216,8 +250,11 @@ class Outbox:
 
     def resumeProducing(self) -> None:
         self._is_full = False
-        if held := self._release():
-            self._write(held)
+        held = iter(self._release().items())
+        while not self._is_full and (data := b"".join(_piece_of(held))):
+            self._tally.bytes_out += len(data)
+            self._transport.write(data)
+        self._hold(held)
 
     def stopProducing(self) -> None:
         self.drop()

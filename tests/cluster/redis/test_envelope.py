@@ -20,11 +20,13 @@ from wsrelay.cluster.redis.envelope import (
     encode,
     start_of,
 )
+from wsrelay.core.publication import Whisper
 
 FORMS: list[tuple[Letter, bytes]] = [
     (
-        Posts("node", 7, 6, [Post(b"{}"), Post(b"[]", "1.2")]),
-        b"\x95\xa1p\xa4node\x07\x06\x92\x92\xc4\x02{}\xc0\x92\xc4\x02[]\xa31.2",
+        Posts("node", 7, 6, [Post(b"{}"), Post(b"[]", "1.2", Whisper("e", "1.2", to="a"))]),
+        b"\x95\xa1p\xa4node\x07\x06\x92\x93\xc4\x02{}\xc0\xc0"
+        b"\x93\xc4\x02[]\xa31.2\x95\xa1e\xa31.2\xc0\xa1a\xc0",
     ),
     (Joined(1, "ada", "null", "1.2"), b"\x95\xa1+\x01\xa3ada\xa4null\xa31.2"),
     (Left(2, "ada"), b"\x93\xa1-\x02\xa3ada"),
@@ -49,7 +51,7 @@ def test_a_newer_nodes_further_fields_are_passed_over(letter: Letter, form: byte
 
 
 def test_a_newer_nodes_further_fields_of_a_post_are_passed_over() -> None:
-    form = msgspec.msgpack.encode(["p", "node", 1, 0, [[b"{}", None, "new"]]])
+    form = msgspec.msgpack.encode(["p", "node", 1, 0, [[b"{}", None, None, "new"]]])
     assert decode(form) == Posts("node", 1, 0, [Post(b"{}")])
 
 

@@ -123,7 +123,7 @@ class RedisBus:
         interest = self._interests.get(key)
         if interest is not None and interest.is_alone:
             return
-        post = Post(publication.frame.payload, publication.excluded_socket_id)
+        post = Post(publication.frame.payload, publication.excluded_socket_id, publication.whisper)
         posts = self._leaving.get(key)
         if posts is not None:
             posts.append(post)
@@ -290,7 +290,9 @@ class RedisBus:
             app_id, channel = interest.key
             for post in letter.posts:
                 self._deliver(
-                    Publication(app_id, channel, Frame(post.payload), post.excluded_socket_id)
+                    Publication(
+                        app_id, channel, Frame(post.payload), post.excluded_socket_id, post.whisper
+                    )
                 )
         else:
             self._hear_other(interest, letter)

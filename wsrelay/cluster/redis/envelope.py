@@ -11,12 +11,15 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from ...core.publication import Whisper
+
 
 class Post(Struct, array_like=True, frozen=True):
-    """One event: its JSON text, and the connection that does not get it."""
+    """One event: its JSON text, the connection that does not get it, and what rules need."""
 
     payload: bytes
     excluded_socket_id: str | None = None
+    whisper: Whisper | None = None
 
 
 class Posts(Struct, array_like=True, frozen=True, tag="p"):

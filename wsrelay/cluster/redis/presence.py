@@ -218,7 +218,8 @@ class RedisPresence:
 
     def _remove(self, key: Key, picture: Picture, user_id: str) -> None:
         if picture.members.pop(user_id, None) is not None:
-            self._deliver(Publication(*key, self._wording.member_removed(key[1], user_id)))
+            frame = self._wording.member_removed(key[1], user_id)
+            self._deliver(Publication(*key, frame, gone=user_id))
 
     def _begin(self, key: Key, picture: Picture, snapshot: Sequence[Any]) -> None:
         """The first snapshot; nobody of this node has been let in before it."""

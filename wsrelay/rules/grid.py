@@ -1,0 +1,91 @@
+"""Who is near whom: places in the plane, sorted into cells so that only neighbours are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..core.frame import Frame
+from ..core.ports import Slot, Subscriber
+
+Cell = tuple[int, int]
+
+
+class Place:
+    """Where a member is, and what is needed to tell others of it."""
+
+    __slots__ = ("cell", "connections", "frame", "name", "near", "slot", "x", "y")
+
+    frame: Frame
+    slot: Slot
+
+    def __init__(self, name: str, connections: Mapping[str, Subscriber]) -> None:
+        self.name = name
+        self.connections = connections
+        self.x = self.y = 0.0
+        self.cell: Cell | None = None
+        #: In order of coming near.
+        self.near: dict[Place, None] = {}
+
+    def distance(self, other: Place) -> float:
+        return float(((self.x - other.x) ** 2 + (self.y - other.y) ** 2) ** 0.5)
+
+
+class Grid:
+    """Two come near within ``radius``, and are so until they are ``hysteresis`` farther apart.
+
+    Cells are as wide as that, so whoever is or was near stands in one of nine.
+    """
+
+    def __init__(self, radius: float, hysteresis: float) -> None:
+        self._width = radius + hysteresis
+        self._enter = radius**2
+        self._leave = self._width**2
+        self._cells: dict[Cell, dict[Place, None]] = {}
+
+    def move(self, place: Place, x: float, y: float) -> tuple[list[Place], list[Place]]:
+        """Put a place there; return those who have come near it, and those who no longer are."""
+        place.x, place.y = x, y
+        width = self._width
+        column, row = cell = int(x // width), int(y // width)
+        if cell != place.cell:
+            self._lift(place)
+            self._cells.setdefault(cell, {})[place] = None
+            place.cell = cell
+        near, leave, enter = place.near, self._leave, self._enter
+        gone = [other for other in near if (other.x - x) ** 2 + (other.y - y) ** 2 > leave]
+        cells = self._cells
+        come = [
+            other
+            for i in (column - 1, column, column + 1)
+            for j in (row - 1, row, row + 1)
+            for other in cells.get((i, j), ())
+            if (other.x - x) ** 2 + (other.y - y) ** 2 <= enter
+            and other not in near
+            and other is not place
+        ]
+        self._part(place, gone)
+        for other in come:
+            near[other] = None
+            other.near[place] = None
+        return come, gone
+
+    def remove(self, place: Place) -> list[Place]:
+        """Take a place away; return those who were near it."""
+        self._lift(place)
+        place.cell = None
+        near = list(place.near)
+        self._part(place, near)
+        return near
+
+    @staticmethod
+    def _part(place: Place, others: Iterable[Place]) -> None:
+        for other in others:
+            del place.near[other]
+            del other.near[place]
+
+    def _lift(self, place: Place) -> None:
+        if place.cell is not None:
+            cell = self._cells[place.cell]
+            del cell[place]
+            if not cell:
+                del self._cells[place.cell]
