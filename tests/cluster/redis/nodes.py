@@ -59,14 +59,15 @@ class NodesTestCase(LoopbackTestCase):
         while not is_so():
             await self.a_turn()
 
-    async def node(self, **settings: Any) -> RelayService:
-        """One more node, ready."""
+    async def node(self, *, is_awaited: bool = True, **settings: Any) -> RelayService:
+        """One more node, ready unless that is not waited for."""
         other = RelayService(structs.replace(self.settings, **settings), reactor)
         other.privilegedStartService()
         other.startService()
         self.others.append(other)
         self.ports[id(other)] = other._ports[0].getHost().port
-        await self.until(lambda: other.readiness.is_ready)
+        if is_awaited:
+            await self.until(lambda: other.readiness.is_ready)
         return other
 
     async def visitor_of(self, node: RelayService) -> Visitor:

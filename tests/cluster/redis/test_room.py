@@ -7,6 +7,7 @@ import re
 import time
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from tests.cluster.redis.nodes import NodesTestCase
@@ -15,6 +16,7 @@ from tests.signing import APP, event, signed_target, signin_auth
 from tests.visitor import Visitor
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import Webhook
+from wsrelay.core.frame import Frame
 from wsrelay.core.notices import (
     ChannelOccupied,
     ChannelVacated,
@@ -22,6 +24,8 @@ from wsrelay.core.notices import (
     MemberRemoved,
     Notice,
 )
+from wsrelay.core.publication import Publication
+from wsrelay.core.roster import Member, RosterFull
 from wsrelay.service import RelayService
 
 
@@ -303,6 +307,110 @@ class RoomTest(NodesTestCase):
         assert (await ada.expect("client-told"))["data"] == "here again"
         assert other.room._steps.node != node
         self.flushLoggedErrors()
+
+
+class AwayTest(NodesTestCase):
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.addCleanup(self.flushLoggedErrors)
+
+    async def asked(self, path: str, **query: str) -> Any:
+        target = signed_target("GET", f"/apps/{APP.id}/channels{path}", b"", **query)
+        return (await self.ask("GET", target)).json
+
+    async def test_while_redis_is_away_this_node_answers_what_it_knows(self) -> None:
+        ada = await self.visitor_of(self.relay)
+        await ada.joined("presence-room", '{"user_id":"ada"}')
+        await ada.joined("room")
+        self.redis.kill()
+        try:
+            await self.until(lambda: not self.relay.readiness.is_ready)
+            assert await self.asked("") == {"channels": {"presence-room": {}, "room": {}}}
+            assert await self.asked("/presence-room/users") == {"users": [{"id": "ada"}]}
+            assert await self.asked("/presence-else/users") == {"users": []}
+            info = "user_count,subscription_count"
+            assert await self.asked("/presence-room", info=info) == {
+                "occupied": True,
+                "user_count": 1,
+                "subscription_count": 1,
+            }
+            assert (await self.asked("/presence-else", info=info))["user_count"] == 0
+            bob = await self.visitor_of(self.relay)
+            await bob.joined("cache-news")
+            await bob.expect("pusher:cache_miss")
+            data = json.dumps({"id": "bob", "watchlist": ["bob", "ada"]})
+            auth = signin_auth(bob.socket_id, data)
+            bob.say("pusher:signin", data={"auth": auth, "user_data": data})
+            await bob.expect("pusher:signin_success")
+            watched = await bob.expect("pusher_internal:watchlist_events")
+            assert json.loads(watched["data"])["events"] == [
+                {"name": "online", "user_ids": ["bob"]},
+                {"name": "offline", "user_ids": ["ada"]},
+            ]
+            target = signed_target("POST", f"/apps/{APP.id}/users/bob/terminate_connections")
+            assert (await self.ask("POST", target)).status == 503
+            assert bob.take() == []
+            bob.leave("cache-news")
+            few = self.relay.apps._by_key[APP.key]
+            await self.until(lambda: self.relay.relay.hub.channel(APP.id, "cache-news") is None)
+            assert few.max_presence_members == 100
+            for number in range(100):
+                member = Member(f"user{number}")
+                join = self.relay.relay.presence.join
+                try:
+                    await join(APP.id, "presence-room", f"9.{number}", member, 100)
+                except RosterFull:
+                    break
+            assert number == 99
+            for number in range(99):
+                await self.relay.relay.presence.leave(APP.id, "presence-room", f"9.{number}")
+        finally:
+            self.redis.start()
+        await self.until(lambda: self.relay.readiness.is_ready)
+        assert await self.asked("/presence-room/users") == {"users": [{"id": "ada"}]}
+        assert await self.relay.relay.subscription_count(APP.id, "room") == 1
+
+    async def test_a_full_channel_is_full_on_every_node(self) -> None:
+        other = await self.node()
+        join = self.relay.relay.presence.join
+        await join(APP.id, "presence-few", "1.1", Member("ada"), 1)
+        with pytest.raises(RosterFull):
+            await other.relay.presence.join(APP.id, "presence-few", "2.2", Member("bob"), 1)
+        await other.relay.presence.join(APP.id, "presence-few", "3.3", Member("ada"), 1)
+        assert await other.relay.presence.user_count(APP.id, "presence-few") == 1
+
+    async def test_the_info_of_the_oldest_connection_counts(self) -> None:
+        other = await self.node()
+        ada, tab = await self.visitor_of(self.relay), await self.visitor_of(other)
+        await ada.joined("presence-room", '{"user_id":"ada","user_info":1}')
+        await tab.joined("presence-room", '{"user_id":"ada","user_info":2}')
+        third = await self.visitor_of(other)
+        snapshot = await third.joined("presence-room", '{"user_id":"bob"}')
+        assert json.loads(snapshot["data"])["presence"]["hash"] == {"ada": 1, "bob": None}
+        ada.leave("presence-room")
+        picture = other.room.presence._pictures[APP.id, "presence-room"]
+        await self.until(lambda: picture.members["ada"].user_info == b"2")
+        assert tab.take()[1:] == []  # bob has come, and nothing else is told
+
+    async def test_what_is_too_much_for_an_envelope_leaves_in_several(self) -> None:
+        other = await self.node()
+        ada, bob = await self.visitor_of(self.relay), await self.visitor_of(other)
+        for visitor in (ada, bob):
+            await visitor.joined("private-room")
+        for number in range(60):
+            frame = Frame(json.dumps({"event": "e", "data": f"{number}" + "x" * 10_000}).encode())
+            self.relay.relay.publish(Publication(APP.id, "private-room", frame))
+        heard = [await bob.next() for _ in range(60)]
+        assert [each["data"].rstrip("x") for each in heard] == [str(n) for n in range(60)]
+        assert 2 <= self.relay.room.tally.envelopes_out <= 5
+
+    async def test_what_an_unknown_version_writes_is_counted(self) -> None:
+        ada = await self.visitor_of(self.relay)
+        await ada.joined("room")
+        room = self.relay.room
+        for name in (room._names.all, room._names.channel((APP.id, "room"))):
+            await room.link.call("PUBLISH", name, b"nonsense")
+        await self.until(lambda: room.tally.envelopes_not_understood == 2)
 
 
 class WebhooksTest(NodesTestCase):

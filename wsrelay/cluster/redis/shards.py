@@ -66,6 +66,8 @@ class Shards:
         self._is_sharded = True
         self._is_stopped = False
         self._is_finding = False
+        #: The connection on which the map is asked for.
+        self._asking: Wire | None = None
         self._timer: IDelayedCall | None = None
 
     @property
@@ -80,6 +82,8 @@ class Shards:
         self._is_stopped = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        if self._asking is not None:
+            self._asking.fail("the relay is stopping")
         for link in self._links.values():
             link.stop()
 
@@ -115,6 +119,9 @@ class Shards:
         factory = Factory.forProtocol(lambda: wire)
         factory.noisy = False
         await self._endpoint(*host).connect(factory)
+        self._asking = wire
+        if self._is_stopped:
+            wire.fail("the relay is stopping")
         deadline = self._reactor.callLater(3, wire.fail, "no answer within 3 s")
         try:
             address = self._address
@@ -132,9 +139,11 @@ class Shards:
     def _take(self, found: list[Host | None], is_sharded: bool) -> None:
         if self._is_stopped:
             return
+        masters = {host for host in found if host is not None}
+        if self.is_up and not masters <= self._links.keys():
+            self._lose("another node of the cluster has become a master")
         has_moved = found != self._owners
         self._owners, self._is_sharded = found, is_sharded
-        masters = {host for host in found if host is not None}
         for host in [host for host in self._links if host not in masters]:
             self._links.pop(host).stop()
         for host in masters:
@@ -186,9 +195,10 @@ class Shards:
     def _owner(self, key: str | bytes) -> Link:
         """Raises ``Unreachable``."""
         host = self._owners[slot_of(key.encode() if isinstance(key, str) else key)]
-        if not self.is_up or host is None:
+        link = self._links.get(host) if host is not None else None
+        if not self.is_up or link is None:
             raise Unreachable(self.reason)
-        return self._links[host]
+        return link
 
     def call(self, *command: str | bytes | int | float) -> Deferred[Any]:
         return Deferred.fromCoroutine(self._call(command))

@@ -13,6 +13,7 @@ from typing import Any
 
 import hiredis
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from txredisapi import HiredisProtocol, ResponseError
@@ -116,7 +117,9 @@ class Wire(HiredisProtocol):
     def connectionLost(self, why: Failure = connectionDone) -> None:
         self.connected = 0
         if not self.is_lost:
-            self._lose("the connection was closed")
+            is_plain = why.check(ConnectionDone, ConnectionLost)
+            error = f"{type(why.value).__name__}: {why.value}"  # of TLS, as a rule
+            self._lose("the connection was closed" if is_plain else error[:200])
 
     def _lose(self, reason: str) -> None:
         self.is_lost = True
