@@ -38,7 +38,7 @@ def test_where_nobody_is_all_have_gone() -> None:
 
 
 def callers(relay: Server) -> Callers:
-    return relay.service._front_door.callers
+    return relay.service._doors.front.callers
 
 
 def publishing(**headers: str) -> bytes:

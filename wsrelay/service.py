@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from .assembling import assemble
 from .callers import Callers
-from .config.settings import Settings, has_plain_port, is_development, tls_listeners
+from .config.settings import Settings, is_development, tls_listeners
 from .core.apps import Apps
 from .core.connections import Connections
 from .core.notices import Tally
@@ -22,40 +22,23 @@ from .core.ports import Observer
 from .core.readiness import Readiness
 from .core.visitors import Visitors
 from .descriptors import Descriptors, raise_limit
-from .frontdoor import FrontDoorFactory
-from .inheriting import inherited
-from .listening import (
-    CannotStart,
-    any_address,
-    endpoint_of,
-    is_tls,
-    listen,
-    name_of,
-    tcp_endpoint,
-)
+from .doors import Doors, development_advice
+from .listening import CannotStart, endpoint_of, listen, name_of
 from .log import log_connection, log_refusal, observers, spawn
 from .metrics.edges import Edges
 from .metrics.service import MetricsService
 from .notify import Notify
-from .proxies import Proxies
 from .pusher.counting import Counting
-from .pusher.session import Session
 from .pusher.surroundings import Surroundings
-from .reloading import Reloading, Rooms, longest_message
+from .reloading import Reloading, Rooms
 from .sharing import SharingReactor
-from .stopping import CLOSE_TIMEOUT, Stopping
-from .takeover import take_over
+from .stopping import Stopping
 from .tls.certificates import Certificates
-from .tls.failures import Failures
 from .transport import Wave, wave_on
-from .web.api import Api
 from .web.desk import Desk
-from .web.fastlane import FastLaneFactory
 from .web.quota import Quotas
-from .web.site import IDLE_TIMEOUT, RelaySite
 from .webhooks.messenger import Messenger
 from .webhooks.sender import Sender
-from .websocket.factory import RelayFactory
 
 _log = Logger(namespace="wsrelay")
 
@@ -85,7 +68,6 @@ class RelayService(MultiService):
         self.edges = Edges()
         self.connections = Connections()
         self._descriptors = Descriptors(raise_limit(), self.connections, self.tally, time.monotonic)
-        self._proxies = Proxies(settings, reactor, self.tally)
         self.apps = Apps(settings.apps)
         sender = Sender(reactor, may_reach_private=settings.webhook_private_addresses)
         self.messenger = self._messenger(sender)
@@ -112,53 +94,20 @@ class RelayService(MultiService):
             clock=time.monotonic,  # reactor.seconds() is the time of day, which may be set
             call_later=reactor.callLater,
         )
-        self.websocket = RelayFactory(
-            reactor,
-            lambda door, peer: Session(self._around, door, peer),
-            self.tally,
-            path_prefix=settings.path_prefix,
-            echo_path=settings.echo_path,
-            deflate=settings.deflate,
-            trusted=self._proxies.trusted,
-            max_message_bytes=longest_message(settings),
-            max_waiting_bytes=settings.max_waiting_bytes,
-            close_timeout=CLOSE_TIMEOUT,
-        )
         callers = self.callers = Callers()
-        quotas = Quotas(time.monotonic)
         desk = Desk(
             self.apps,
             self.relay,
             self.signins,
             self.connections,
-            quotas,
+            Quotas(time.monotonic),
             self.readiness,
             time.time,
         )
-        api = Api(desk, self.tally, time.time, time.monotonic, settings.path_prefix)
-        site = RelaySite(
-            reactor,
-            api,
-            upgrade=lambda transport, head: take_over(self.websocket, transport, head),
-            asker=self._proxies.trusted.asker,
-            path_prefix=settings.path_prefix,
-            max_body_bytes=settings.max_body_bytes,
-            request_timeout=settings.request_timeout,
-            cors_origins=settings.cors_origins,
-            callers=callers,
+        self._doors = Doors(
+            settings, reactor, around=self._around, desk=desk, callers=callers, tally=self.tally
         )
-        lane = FastLaneFactory(
-            api, site, max_body_bytes=settings.max_body_bytes, idle_timeout=IDLE_TIMEOUT
-        )
-        self._front_door = FrontDoorFactory(
-            reactor,
-            self.websocket,
-            lane,
-            path_prefix=settings.path_prefix,
-            echo_path=settings.echo_path,
-            handshake_timeout=settings.handshake_timeout,
-            callers=callers,
-        )
+        self.websocket = self._doors.websocket
         self.notify = Notify(reactor, self._status)
         self.stopping = Stopping(
             reactor,
@@ -181,8 +130,8 @@ class RelayService(MultiService):
             visitors=self._around.visitors,
             cache=hall.cache,
             websocket=self.websocket,
-            lane=lane,
-            front_door=self._front_door,
+            lane=self._doors.lane,
+            front_door=self._doors.front,
             messenger=self.messenger,
             sender=sender,
             certificates=self.certificates,
@@ -232,7 +181,7 @@ class RelayService(MultiService):
         self._wave = wave_on(self._reactor)
         reactor = SharingReactor(self._reactor) if self._settings.reuse_port else self._reactor
         try:
-            for endpoints, factory in self._doors():
+            for endpoints, factory in self._doors.places(self.certificates):
                 self._ports += listen(reactor, endpoints, factory, self._wave, self._descriptors)
         except CannotStart:
             for port in self._ports:
@@ -257,33 +206,6 @@ class RelayService(MultiService):
     def _status(self) -> str:
         """As the service manager shows it."""
         return f"{len(self.connections)} connections, {len(self.relay.hub)} channels"
-
-    def _doors(self) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
-        settings = self._settings
-        failures = Failures(self.tally, time.monotonic)
-        if settings.listen or has_plain_port(settings):
-            listen = settings.listen or inherited(self._reactor, settings)
-            yield (
-                self._endpoints(listen, settings.host, settings.port),
-                self._proxies.before(self._front_door, settings.proxy_protocol),
-            )
-        for door in self.certificates.doors:
-            tls = door.settings
-            yield (
-                self._endpoints(tls.listen, tls.host or settings.host, tls.port),
-                self._proxies.before(
-                    door.factory(self._front_door, self._reactor, failures), tls.proxy_protocol
-                ),
-            )
-
-    def _endpoints(self, listen: Sequence[str], host: str, port: int) -> Sequence[str]:
-        if listen:
-            return listen
-        if host:
-            return [tcp_endpoint(host, port)]
-        if is_development(self._settings):
-            return [tcp_endpoint(host, port) for host in ("127.0.0.1", "::1")]
-        return [tcp_endpoint(any_address(), port)]
 
     def _describe_apps(self) -> str:
         ids = [app.id for app in self.apps]
@@ -324,14 +246,3 @@ class RelayService(MultiService):
 
 def _stop_failure(failure: Failure) -> None:
     _log.failure("the relay did not stop in order", failure)
-
-
-def development_advice(ports: Sequence[IListeningPort]) -> str:
-    """The one line that says what runs and why only here, with the lines for Laravel's .env."""
-    port = getattr(ports[0].getHost(), "port", 6001)
-    return (
-        "No app is configured, so the development app runs, whose secret is public, on loopback "
-        "only. For Laravel's .env: BROADCAST_CONNECTION=pusher PUSHER_APP_ID=local-app-id "
-        "PUSHER_APP_KEY=local-key PUSHER_APP_SECRET=local-secret PUSHER_HOST=127.0.0.1 "
-        f"PUSHER_PORT={port} PUSHER_SCHEME={'https' if is_tls(ports[0]) else 'http'}"
-    )

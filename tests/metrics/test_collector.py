@@ -227,7 +227,7 @@ def told_apps(seen: Watched) -> list[dict[str, Any]]:
 def busy(seen: Watched) -> None:
     """As many time series as there can be, nearly."""
     tally = seen.relay.service.tally
-    api = seen.relay.service._front_door.web.api
+    api = seen.relay.service._doors.front.web.api
     for status in (200, 400, 401, 403, 404, 413, 429, 500, 503):
         for _, path, _ in SIGNED:
             api.count(f"/apps/{{app_id}}/{path}", status, 0.001)

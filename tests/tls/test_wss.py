@@ -117,7 +117,7 @@ class DeadlineTest(OverTls):
 
     async def setUp(self) -> None:
         await super().setUp()
-        self.clock = self.relay._front_door.reactor = Clock()
+        self.clock = self.relay._doors.front.reactor = Clock()
         self.deadline = self.settings.handshake_timeout
 
     async def arrived(self) -> None:

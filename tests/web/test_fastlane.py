@@ -252,7 +252,7 @@ def alone_with_twisted(relay: Server) -> Line:
     """A connection that is twisted.web's from the first byte on."""
     line = relay.line()
     line.protocol._deadline.cancel()
-    line.protocol = relay.service._front_door.web.slow.buildProtocol(line.getPeer())
+    line.protocol = relay.service._doors.front.web.slow.buildProtocol(line.getPeer())
     line.protocol.makeConnection(line)
     return line
 
