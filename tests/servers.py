@@ -46,15 +46,23 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )
-        if not is_awaited:
-            return
         process = self._process
-        until(lambda: process.poll() is not None or self.ask("PING"))
+        is_there = (lambda: self.ask("PING")) if is_awaited else self._accepts
+        until(lambda: process.poll() is not None or is_there())
         if process.poll() is not None:  # somebody took the port meanwhile
             assert not self._has_run, f"redis-server ended with {process.poll()}"
-            self.port = free_port()
-            self.start()
+            taken, self.port = self.port, free_port()
+            if self.options.get("tls-port") == str(taken):
+                self.options["tls-port"] = str(self.port)
+            self.start(is_awaited=is_awaited)
         self._has_run = True
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
 
     def ask(self, *command: str) -> str:
         """redis-cli's answer."""
