@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -167,3 +168,18 @@ def test_a_failure_after_a_wait_ends_in_the_log(log: list[LogEvent]) -> None:
     [event] = log
     assert formatEvent(event) == "a conversation went wrong"
     assert str(event["log_failure"].value) == "gone"
+
+
+def test_a_conversation_that_nobody_will_answer_is_closed(log: list[LogEvent]) -> None:
+    steps = []
+
+    async def converse() -> None:
+        try:
+            await Deferred[None]()
+        finally:
+            steps.append("closed")
+
+    spawn(converse())
+    gc.collect()
+    assert steps == ["closed"]
+    assert log == []

@@ -133,6 +133,9 @@ def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any
         while True:
             try:
                 outcome = yield waits_for
+            except GeneratorExit:  # nobody will ever answer
+                coroutine.close()
+                raise
             except BaseException as error:
                 waits_for = coroutine.throw(error)
             else:

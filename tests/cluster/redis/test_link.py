@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,12 @@ class LinkTest(TestCase):
     async def until(self, is_so: Callable[[], Any]) -> None:
         while not is_so():
             await deferLater(reactor, 0.01)
+
+    def directory(self) -> Path:
+        """Gone after the test, and not in the folder that packages are made of, as trial's is."""
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        return Path(made.name)
 
     async def is_away(self, link: Link, words: str) -> None:
         """It says why; calls fail at once; it goes on trying."""
@@ -153,19 +159,15 @@ class LinkTest(TestCase):
         await self.until(lambda: link.is_up)
 
     async def test_a_unix_socket(self) -> None:
-        directory = self.mktemp()
-        os.mkdir(directory)
-        path = os.path.relpath(os.path.join(directory, "redis.sock"))
-        server = self.server(unixsocket=os.path.abspath(path))
-        link = self.link(f"unix://{os.path.abspath(path)}?db=1")
+        path = self.directory() / "redis.sock"
+        server = self.server(unixsocket=str(path))
+        link = self.link(f"unix://{path}?db=1")
         await self.until(lambda: link.is_up)
         await link.call("SET", "in", "1")
         assert server.ask("-n", "1", "GET", "in") == "1"
 
     async def test_tls_with_the_servers_name_verified_and_a_client_certificate(self) -> None:
-        directory = Path(self.mktemp())
-        directory.mkdir()
-        root = directory.resolve()
+        root = self.directory()
         authority, stranger = Authority(), Authority()
         mine = authority.issue("localhost").store(root, "server")
         client = authority.issue("a client").store(root, "client")

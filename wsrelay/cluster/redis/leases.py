@@ -63,6 +63,7 @@ class Leases:
         #: Names that this node went by, whose traces are still to be swept.
         self._former: list[str] = []
         self._timer: Timer | None = None
+        self._is_beating = False
         self._last_beat = 0.0
         #: From when on this node may judge others.
         self._judges_from = 0.0
@@ -78,7 +79,8 @@ class Leases:
         await steps.link.run(NODES, steps.names.nodes, "enter", steps.node, LEASE)
         self._last_beat = self._clock()
         self._judges_from = self._last_beat + LEASE + BEAT
-        if self._timer is None:
+        if not self._is_beating:
+            self._is_beating = True
             self._beat_later()
 
     async def sweep_former(self) -> None:
@@ -89,7 +91,11 @@ class Leases:
 
     def _beat_later(self) -> None:
         if not self._has_ended:
-            self._timer = self._call_later(BEAT, lambda: self._spawn(self._beat()))
+            self._timer = self._call_later(BEAT, self._beat_now)
+
+    def _beat_now(self) -> None:
+        self._timer = None
+        self._spawn(self._beat())
 
     async def _beat(self) -> None:
         steps, now = self._steps, self._clock()
