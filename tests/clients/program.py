@@ -33,7 +33,10 @@ class CommandFailed(Exception):
 class Program:
     """One running Node program, its reports kept in their order."""
 
-    def __init__(self, arguments: Sequence[str | Path], *, cwd: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[str | Path], *, cwd: Path, deadline: float = DEADLINE
+    ) -> None:
+        self._deadline = deadline
         self._name = " ".join(Path(word).name for word in arguments[:2])
         self._process = subprocess.Popen(
             arguments,
@@ -77,12 +80,13 @@ class Program:
 
     def wait_for(self, look: Callable[[], Found | None], wanted: str) -> Found:
         """The first thing that ``look`` finds, tried again at each line that the program says."""
-        ends = time.monotonic() + DEADLINE
+        ends = time.monotonic() + self._deadline
         with self._changed:
             while (found := look()) is None:
                 left = ends - time.monotonic()
                 if self._has_ended or not self._changed.wait(max(left, 0.0)):
-                    why = "has ended" if self._has_ended else f"gave none within {DEADLINE:g} s"
+                    gave_up = f"gave none within {self._deadline:g} s"
+                    why = "has ended" if self._has_ended else gave_up
                     complaints = "\n".join(self._complaints[-20:])
                     raise AssertionError(f"waited for {wanted}; {self._name} {why}\n{complaints}")
             return found

@@ -57,7 +57,7 @@ def elsewhere(environment: Mapping[str, str] = os.environ) -> Relay | None:
     return Relay(host, int(port), App.parse(app) if app else OWN_APP)
 
 
-def _configures(name: str) -> bool:
+def configures(name: str) -> bool:
     """Whether the server would take a variable of the environment for a setting of its own."""
     return name.startswith(("WSRELAY_", "WEBSOCKET_", "PUSHER_", "REVERB_"))
 
@@ -104,7 +104,7 @@ class OwnServer:
             ],
             cwd=cwd,
             env={
-                **{name: os.environ[name] for name in os.environ if not _configures(name)},
+                **{name: os.environ[name] for name in os.environ if not configures(name)},
                 "WSRELAY_METRICS_PORT": "0",
             },
             stdout=subprocess.PIPE,

@@ -1,0 +1,1 @@
+`examples/virtual-office/run` opens a virtual office in the browser: a floor plan with avatars, audio, video, screens and chat, made of stock laravel-echo, pusher-js and simple-peer. A switch for each rule, and figures of what it saves.
