@@ -1,6 +1,6 @@
 """A hall of 900 with and without 100 members who stop reading. ``python -m benchmarks.stalled``
 
-One wsrelay process; somebody talks 20 times a second, 10 KB each time, until those who do not read
+One wsrelay process; somebody talks 40 times a second, 10 KB each time, until those who do not read
 have been closed for it. What the others wait for, with them and without them, in turns.
 """
 
@@ -21,7 +21,7 @@ from . import generator
 from .servers import APP_KEY, APP_SECRET, RELAY, SERVERS, running
 from .workloads import LATENCY, Workload
 
-READING, STALLED, PAIRS, SECONDS = 900, 100, 3, 25.0
+READING, STALLED, PAIRS, SECONDS = 900, 100, 3, 20.0
 CHANNEL = "private-load-0"
 HALL = Workload(
     "stalled",
@@ -29,7 +29,7 @@ HALL = Workload(
     LATENCY,
     (
         *("--rooms", "1", "--members", str(READING + 1), "--publishers", "1"),
-        *("--size", "10000", "--rate", "20"),
+        *("--size", "10000", "--rate", "40"),
     ),
 )
 
@@ -37,7 +37,10 @@ HALL = Workload(
 @contextmanager
 def stalled(port: int) -> Iterator[socket.socket]:
     """A member of the hall who reads no more once he is in."""
-    with socket.create_connection(("127.0.0.1", port)) as client:
+    with socket.socket() as client:
+        # Or the kernel takes six megabytes in his place.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        client.connect(("127.0.0.1", port))
         client.sendall(
             f"GET /app/{APP_KEY}?protocol=7 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
