@@ -11,16 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.ports import free_port
+
 #: Seconds within which a server has to answer.
 DEADLINE = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 class RedisServer:
@@ -165,9 +159,7 @@ class RedisCluster:
         until(lambda: self.servers[0].ask("CLUSTER", "SLOTS").count("127.0.0.1") == 6)
 
     def _server(self, number: int) -> RedisServer:
-        port = free_port()
-        while port > 55_000:  # the port of the cluster's own bus is 10,000 above
-            port = free_port()
+        port = free_port()  # the cluster's own bus has the one 10,000 above
         server = RedisServer(
             port,
             **{

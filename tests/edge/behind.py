@@ -7,14 +7,13 @@ with.
 from __future__ import annotations
 
 import json
-import random
 import re
 import shutil
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,17 +50,6 @@ def command(name: str) -> str:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     assert found is not None, f"{name} is not installed: apt-get install {name}"
     return found
-
-
-def free_port() -> int:
-    """A port below those that the system gives to whoever connects, where it would be taken soon.
-
-    That of a daemon which can't be told to take any free one and say which.
-    """
-    while True:
-        port = random.randrange(15_000, 32_000)
-        with suppress(OSError), socket.create_server(("", port)):
-            return port
 
 
 def sample(name: str) -> str:

@@ -12,13 +12,13 @@ from tests.edge.behind import (
     ROOT,
     Street,
     command,
-    free_port,
     prove,
     relay_for,
     sample,
     wait_until,
     with_changes,
 )
+from tests.ports import free_port
 from tests.stories.processes import Process, running
 from wsrelay.core.apps import App, Secret
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -14,13 +13,6 @@ from tests.signing import APP, SECRET
 from tests.stories.processes import BIN, DEADLINE
 
 ETC = Path(__file__).parents[2] / "etc"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 def configuration(folder: Path, port: int) -> Path:

@@ -12,8 +12,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.managers.installed import configuration, free_port, installed, me, until_gone, until_up
+from tests.managers.installed import configuration, installed, me, until_gone, until_up
 from tests.memory import handshake
+from tests.ports import free_port
 from tests.stories.processes import DEADLINE, run
 
 #: Debian has it where only root looks.

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.clients.packages import install, tool
-from tests.managers.installed import free_port, installed, until_gone, until_up
+from tests.managers.installed import installed, until_gone, until_up
+from tests.ports import free_port
 from tests.stories.processes import DEADLINE, environment
 
 HERE = Path(__file__).parent

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.managers.installed import free_port, installed, me, until_gone, until_up
+from tests.managers.installed import installed, me, until_gone, until_up
+from tests.ports import free_port
 from tests.stories.processes import BIN, DEADLINE, environment
 
 SUPERVISORD = """\

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.managers.installed import ETC, configuration, free_port, installed, until_up
+from tests.managers.installed import ETC, configuration, installed, until_up
+from tests.ports import free_port
 from tests.stories.processes import BIN, DEADLINE, Process, running
 
 UNITS = ("wsrelay.service", "wsrelay@.service", "wsrelay.socket")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.managers.installed import configuration, free_port, until_gone, until_up
+from tests.managers.installed import configuration, until_gone, until_up
+from tests.ports import free_port
 from tests.stories.processes import DEADLINE, run
 from tests.tls.authority import Authority
 

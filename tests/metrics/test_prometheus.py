@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.metrics.promql import dashboard_queries
-from tests.metrics.test_service import free_port
+from tests.ports import free_port
 from tests.stories.processes import DEADLINE, running
 from tests.tls.authority import Authority
 

@@ -10,17 +10,12 @@ from msgspec import structs
 
 from tests.loopback import LoopbackTestCase, reactor
 from tests.metrics.watching import watched
+from tests.ports import free_port
 from tests.signing import APP
 from tests.stories.processes import DEADLINE, Process, running
 from wsrelay.config.settings import Settings
 from wsrelay.metrics import service
 from wsrelay.metrics.service import MetricsService
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def page(port: int, path: str) -> bytes:
