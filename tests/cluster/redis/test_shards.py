@@ -7,11 +7,49 @@ import signal
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cluster.redis.nodes import NodesTestCase
 from tests.servers import RedisCluster
 from tests.signing import APP, event
+from wsrelay.cluster.redis.address import parse
 from wsrelay.cluster.redis.shards import Shards
+from wsrelay.log import spawn
+
+
+class _Silent:
+    """An endpoint that nobody answers at."""
+
+    def __init__(self) -> None:
+        self.attempts: list[Deferred[Any]] = []
+
+    def connect(self, factory: object) -> Deferred[Any]:
+        self.attempts.append(Deferred())
+        return self.attempts[-1]
+
+
+class AskingTest(SynchronousTestCase):
+    def test_whoever_stops_while_connecting_gives_up_and_asks_nobody_else(self) -> None:
+        clock, endpoint, told = Clock(), _Silent(), list[object]()
+        shards = Shards(
+            clock,
+            parse("redis+cluster://127.0.0.1:1,127.0.0.1:2"),
+            lambda host, port: endpoint,  # type: ignore[arg-type, return-value]
+            scripts=(),
+            on_up=lambda: told.append("up"),
+            on_down=told.append,
+            on_message=lambda name, message: told.append(message),
+            spawn=spawn,
+        )
+        shards.start()
+        clock.advance(0)
+        [attempt] = endpoint.attempts
+        shards.stop()
+        assert attempt.called
+        assert endpoint.attempts == [attempt]
+        assert clock.getDelayedCalls() == []
+        assert told == []
 
 
 class ShardsTest(NodesTestCase):

@@ -68,6 +68,7 @@ class Shards:
         self._is_finding = False
         #: The connection on which the map is asked for.
         self._asking: Wire | None = None
+        self._attempt: Deferred[Any] | None = None
         self._timer: IDelayedCall | None = None
 
     @property
@@ -82,6 +83,8 @@ class Shards:
         self._is_stopped = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
         if self._asking is not None:
             self._asking.fail("the relay is stopping")
         for link in self._links.values():
@@ -105,6 +108,8 @@ class Shards:
                     self._take(*await self._asked(host))
                     break
                 except Exception as error:
+                    if self._is_stopped:
+                        return
                     reasons.append(f"{host[0]}:{host[1]}: {error}")
             else:
                 self._lose("no node of the cluster answers: " + "; ".join(reasons))
@@ -118,10 +123,12 @@ class Shards:
         wire = Wire(_ignore, _ignore)
         factory = Factory.forProtocol(lambda: wire)
         factory.noisy = False
-        await self._endpoint(*host).connect(factory)
+        self._attempt = self._endpoint(*host).connect(factory)
+        try:
+            await self._attempt
+        finally:
+            self._attempt = None
         self._asking = wire
-        if self._is_stopped:
-            wire.fail("the relay is stopping")
         deadline = self._reactor.callLater(3, wire.fail, "no answer within 3 s")
         try:
             address = self._address
