@@ -142,6 +142,24 @@ class SharingTest(TestCase):
         await closing
         assert set(await self.owners(waiting)) == {0, 1}
 
+    async def test_whoever_connects_while_it_closes_is_not_reset(self) -> None:
+        old, _ = self.group(2)
+        assert old.steer_away()
+        accept_all = old._accept_all
+
+        def accept_all_and_then_some() -> None:
+            accept_all()
+            for _ in range(20):
+                client = socket.socket(old.addressFamily)
+                client.setblocking(False)
+                client.connect_ex(self.ports[0].socket.getsockname()[:2])
+                self.clients.append(client)
+
+        self.patch(old, "_accept_all", accept_all_and_then_some)
+        await old.stopListening()
+        # Who was not heard is asked for by the kernel again, and finds the other one.
+        assert set(await self.owners(self.clients)) <= {0, 1}
+
     async def test_when_he_has_left_the_others_get_their_share_again(self) -> None:
         first, second, third = self.group(3)
         assert first.steer_away()

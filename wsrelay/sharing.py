@@ -4,6 +4,10 @@ The kernel deals new connections out among the sockets that listen on one addres
 queue of those that are not accepted yet, and when it closes, the kernel resets them. So who leaves
 has the connections to come dealt to the others first, by a classic BPF program, which needs no
 privilege (socket(7), SO_ATTACH_REUSEPORT_CBPF); then it accepts what its queue holds, and closes.
+The program would stay with the group, whose members have other places when one is gone, so it is
+taken away just before, and connections are dealt to all for that moment. Whoever leaves is deaf
+to them (SO_ATTACH_FILTER): a client that hears nothing asks again after a second, one that is
+reset does not.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ _log = Logger(namespace="wsrelay")
 # <asm-generic/socket.h>; Python (3.14) does not have them.
 SO_ATTACH_REUSEPORT_CBPF = 51
 SO_DETACH_REUSEPORT_BPF = 68
+SO_ATTACH_FILTER = 26
 
 #: A state of TCP in /proc/net/tcp.
 _LISTENING = "0A"
@@ -53,12 +58,18 @@ def anybody_but(index: int, others: int) -> list[_Instruction]:
     ]
 
 
-def attach(listening: socket.socket, program: list[_Instruction]) -> None:
+#: The program that lets no packet in.
+NOTHING: list[_Instruction] = [(0x06, 0, 0, 0)]
+
+
+def attach(
+    listening: socket.socket, program: list[_Instruction], to: int = SO_ATTACH_REUSEPORT_CBPF
+) -> None:
     """Have the group of this socket deal by ``program``. Raises ``OSError``."""
     instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in program))
     listening.setsockopt(
         socket.SOL_SOCKET,
-        SO_ATTACH_REUSEPORT_CBPF,
+        to,
         struct.pack("HP", len(program), ctypes.addressof(instructions)),
     )
 
@@ -149,7 +160,9 @@ class SharedPort(tcp.Port):
             self.socket.setsockopt(socket.SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0)
 
     def _closeSocket(self, orderly: bool) -> None:
-        # The program would stay with the group, whose members have other places when one is gone.
+        self._accept_all()
+        with suppress(OSError):  # then those of this moment are reset
+            attach(self.socket, NOTHING, SO_ATTACH_FILTER)
         self._detach()
         self._accept_all()
         super()._closeSocket(orderly)
