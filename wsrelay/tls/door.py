@@ -22,6 +22,7 @@ from ..config.settings import TlsListener
 from .failures import Failures
 from .pair import Pair
 from .profile import new_context
+from .records import RecordProtocol
 
 #: Seconds that a client has to answer our goodbye (``close_notify``).
 FAREWELL = 5.0
@@ -87,7 +88,7 @@ class _TlsFactory(TLSMemoryBIOFactory):
         self.failures = failures
 
 
-class _TlsConnection(TLSMemoryBIOProtocol):
+class _TlsConnection(RecordProtocol):
     """A connection that is encrypted, and that ends when it is told to.
 
     Twisted's usual one (26.10) gathers small writes until the next turn of the reactor, which
