@@ -12,7 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.loopback import reactor
 from wsrelay.listening import listen, tcp_endpoint
-from wsrelay.transport import wave_on
+from wsrelay.transport import MOST_UNSENT, wave_on
 
 MEGABYTE = 1 << 20
 
@@ -158,6 +158,19 @@ class Transports:
         await self.received(client, written)
         while not producer.resumes:
             await self.a_turn()
+        host.transport.unregisterProducer()
+
+    async def test_who_does_not_read_fills_the_relay_soon_and_not_the_kernel(self: Any) -> None:
+        client, host = await self.connected()
+        room = client.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        producer = Producer()
+        host.transport.registerProducer(producer, True)
+        written = 0
+        while not producer.pauses:
+            host.transport.write(b"x" * 1024)
+            written += 1024
+        # What has been sent waits at the client's; the kernel takes whole segments of 64 KB.
+        assert written < room + MOST_UNSENT + 2 * 64 * 1024
         host.transport.unregisterProducer()
 
     async def test_everything_is_written_before_the_connection_closes(self: Any) -> None:

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from .descriptors import Acceptor, Descriptors
 from .edge.gate import GateFactory
 from .sharing import SharedPort
-from .transport import EagerServer, Wave
+from .transport import EagerServer, Wave, keep_little_unsent
 
 BACKLOG = 4096
 
@@ -70,6 +70,7 @@ def listen(
             raise _explained(description, port)
         if type(port) in (tcp.Port, SharedPort):
             port.transport = transport  # type: ignore[attr-defined]
+            keep_little_unsent(port.socket)  # type: ignore[attr-defined]
         if descriptors is not None and isinstance(port, tcp.Port):
             port.doRead = Acceptor(port, descriptors).accept  # type: ignore[method-assign]
         if is_adopted:

@@ -12,6 +12,8 @@ as one descriptor: when it wakes, every connection that has something is read in
 from __future__ import annotations
 
 import select
+import socket
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import tcp
@@ -29,7 +31,17 @@ MOST_AT_ONCE = 1024
 #: Bytes of one connection read at once.
 MOST_BYTES = 64 * 1024
 
+#: Bytes of one connection that the kernel takes before they are on their way. What waits there
+#: can't be replaced by anything newer, nor counted; by default it is megabytes.
+MOST_UNSENT = 32 * 1024
+
 _CLEANLY = Failure(CONNECTION_DONE)
+
+
+def keep_little_unsent(listening: socket.socket) -> None:
+    """Let the kernel take no more than ``MOST_UNSENT`` of each connection accepted here."""
+    with suppress(OSError, AttributeError):  # where the system knows no such bound
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT)
 
 
 def wave_on(reactor: IReactorFDSet) -> Wave | None:
@@ -98,6 +110,8 @@ class EagerServer(tcp.Server):
 
     #: Nobody else holds the socket, so closing it is enough.
     _shouldShutdown = False
+    #: Bytes that wait here before the producer is paused: none. It holds them better itself.
+    bufferSize = 0
 
     def __init__(self, *args: Any, wave: Wave | None) -> None:
         self._wave = wave

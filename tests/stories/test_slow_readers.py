@@ -21,8 +21,8 @@ from tests.stories.sockets import DEADLINE, Client, Crowd
 READERS, SLEEPERS = 900, 100
 #: Bytes that may wait for one of them: the least that can be configured.
 MOST_WAITING = 64 * 1024
-#: Bytes that Twisted's transport takes besides, and one piece of the outbox's.
-IN_TRANSPORT = 64 * 1024 + 10 * 1024
+#: Bytes that wait besides: the frame of which the kernel took a part, and the one that is too much.
+IN_TRANSPORT = 2 * 10 * 1024
 #: Bytes for everything that a process grows by when it has more to do.
 ELSE = 8 * 1024 * 1024
 PADDING = "x" * 10_000
