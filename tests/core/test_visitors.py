@@ -85,3 +85,28 @@ def test_a_new_limit_counts_those_who_are_there() -> None:
     visitors.limit(0, 0, [ADA, BOB])
     visitors.arrive(ADA)
     assert len(visitors) == 0
+
+
+def test_of_ipv6_a_network_of_64_bits_counts_as_one() -> None:
+    visitors = Visitors(Clock().seconds, most_open=2)
+    visitors.arrive("2001:db8:0:1::1")
+    visitors.arrive("2001:db8:0:1:ffff::2")
+    refusal(visitors, "2001:db8:0:1:1:2:3:4")
+    visitors.arrive("2001:db8:0:2::1")
+    visitors.leave("2001:0db8:0000:0001::1")
+    visitors.arrive("2001:db8:0:1::3")
+    visitors.limit(1, 0, ["2001:db8:0:1::3", "2001:db8:0:2::1"])
+    refusal(visitors, "2001:db8:0:1::7")
+
+
+def test_an_ipv4_address_is_the_same_in_ipv6s_clothes() -> None:
+    visitors = Visitors(Clock().seconds, most_open=1)
+    visitors.arrive(f"::ffff:{ADA}")
+    refusal(visitors, ADA)
+    visitors.arrive("::ffff:192.0.2.2")
+
+
+def test_an_address_that_is_none_is_taken_as_it_is_written() -> None:
+    visitors = Visitors(Clock().seconds, most_open=1)
+    visitors.arrive("not:an:address")
+    refusal(visitors, "not:an:address")

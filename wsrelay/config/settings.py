@@ -135,11 +135,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = KB * KB
     max_connections_per_ip: Annotated[
-        int, Meta(ge=0, description="Open connections of one address; 4100 above. 0: any.")
+        int,
+        Meta(ge=0, description="Open connections of an address (IPv6: a /64); 4100. 0: any."),
     ] = 0
     connection_rate_per_ip: Annotated[
         float,
-        Meta(ge=0, le=100_000, description="Connections a second of one address; 4100. 0: any."),
+        Meta(ge=0, le=100_000, description="The same that are made in a second; 4100. 0: any."),
     ] = 0
     trusted_proxies: Annotated[
         tuple[str, ...],
