@@ -18,7 +18,7 @@ from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableDescriptor, IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -35,6 +35,7 @@ MOST_BYTES = 64 * 1024
 #: can't be replaced by anything newer, nor counted; by default it is megabytes.
 MOST_UNSENT = 32 * 1024
 
+#: One for all: a new one for each, and looking up what it is, costs microseconds.
 _CLEANLY = Failure(CONNECTION_DONE)
 
 
@@ -148,11 +149,11 @@ class EagerServer(tcp.Server):
     def lost(self, why: Exception) -> None:
         """What the reactor does when a read says that it was the last one."""
         self.stopReading()
-        if isinstance(why, ConnectionDone) and IHalfCloseableDescriptor.providedBy(self):
-            self.readConnectionLost(Failure(why))
+        if isinstance(why, ConnectionDone):
+            self.readConnectionLost(_CLEANLY)  # it may be half-closed only
         else:
             self.stopWriting()
-            self.connectionLost(_CLEANLY if why is CONNECTION_DONE else Failure(why))
+            self.connectionLost(Failure(why))
 
     def write(self, data: bytes) -> None:
         if (
