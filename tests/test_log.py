@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from wsrelay.core.errors import Code
@@ -20,7 +21,8 @@ from wsrelay.core.notices import (
     Notice,
     SubscriptionDenied,
 )
-from wsrelay.log import log_connection, log_refusal, observers, spawn
+from wsrelay.log import Refusals, log_connection, observers, spawn
+from wsrelay.sparingly import OFTEN
 
 
 @pytest.fixture
@@ -33,7 +35,9 @@ def log() -> Iterator[list[LogEvent]]:
 
 PEER = "192.0.2.7:50412"
 
-log_notice = observers(log_connection, log_refusal)
+
+def log_notice(notice: Notice) -> None:
+    observers(log_connection, Refusals(Clock().seconds))(notice)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,17 @@ def test_what_an_operator_wants_to_know_is_one_line(
     assert formatEvent(event) == line
     assert event["log_level"] is level
     assert event["log_namespace"] == "wsrelay"
+
+
+def test_whoever_knocks_all_the_time_does_not_fill_the_log(log: list[LogEvent]) -> None:
+    clock = Clock()
+    refusals = Refusals(clock.seconds)
+    for _ in range(1000):
+        refusals(ConnectionDenied(PEER, Code.APP_NOT_FOUND, "no app has the key 'x'"))
+    assert len(log) == OFTEN
+    clock.advance(1)
+    refusals(SubscriptionDenied("1001", "1.2", "private-a", 401, "wrong", "1.2:private-a"))
+    assert formatEvent(log[-1]).endswith("'1.2:private-a' (and 990 more such before)")
 
 
 def test_what_happens_in_channels_is_not_written_down(log: list[LogEvent]) -> None:

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 
 from .core.connections import Connections
 from .core.notices import Tally
-from .log import Sparingly
+from .sparingly import Sparingly
 
 _log = Logger(namespace="wsrelay")
 

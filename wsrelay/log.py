@@ -18,6 +18,7 @@ from .core.notices import (
     SubscriptionDenied,
 )
 from .core.ports import Observer
+from .sparingly import OFTEN, Sparingly
 
 _log = Logger(namespace="wsrelay")
 
@@ -43,26 +44,31 @@ def log_connection(notice: Notice) -> None:
         )
 
 
-def log_refusal(notice: Notice) -> None:
-    """An observer that writes down who was refused, and why."""
-    if isinstance(notice, ConnectionDenied):
-        _log.warn(
-            "{peer} refused ({code} {reason})",
-            peer=notice.peer,
-            code=int(notice.code),
-            reason=_on_one_line(notice.reason),
-        )
-    elif isinstance(notice, SubscriptionDenied):
-        _log.warn(
-            "app {app}: {socket_id} may not subscribe to {channel} ({status} {reason}); "
-            "expected a signature of {expected!r}",
-            app=notice.app_id,
-            socket_id=notice.socket_id,
-            channel=notice.channel,
-            status=notice.status,
-            reason=notice.reason,
-            expected=notice.expected,
-        )
+class Refusals:
+    """An observer that writes down who was refused, and why. ``clock`` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._lines = Sparingly(clock, OFTEN)
+
+    def __call__(self, notice: Notice) -> None:
+        if isinstance(notice, ConnectionDenied):
+            self._lines.warn(
+                "{peer} refused ({code} {reason})",
+                peer=notice.peer,
+                code=int(notice.code),
+                reason=_on_one_line(notice.reason),
+            )
+        elif isinstance(notice, SubscriptionDenied):
+            self._lines.warn(
+                "app {app}: {socket_id} may not subscribe to {channel} ({status} {reason}); "
+                "expected a signature of {expected!r}",
+                app=notice.app_id,
+                socket_id=notice.socket_id,
+                channel=notice.channel,
+                status=notice.status,
+                reason=notice.reason,
+                expected=notice.expected,
+            )
 
 
 def _on_one_line(text: str) -> str:
@@ -70,29 +76,6 @@ def _on_one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
-
-
-class Sparingly:
-    """Warns once in a while of what may happen often. ``clock`` is monotonic, in seconds."""
-
-    #: Seconds between two lines.
-    PAUSE = 10.0
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._next = clock()
-        self._unsaid = 0
-
-    def warn(self, line: str, **values: object) -> None:
-        """Write the line, or count it: the next one says how many there were."""
-        now = self._clock()
-        if now < self._next:
-            self._unsaid += 1
-            return
-        self._next = now + self.PAUSE
-        unsaid, self._unsaid = self._unsaid, 0
-        more = f" (and {unsaid} more such before)" if unsaid else ""
-        _log.warn(line + more, **values)
 
 
 def observers(*each: Observer) -> Observer:

@@ -10,7 +10,7 @@ from .config.settings import Settings
 from .core.notices import Tally
 from .edge.gate import GateFactory
 from .edge.trust import Trusted
-from .log import Sparingly
+from .sparingly import Sparingly
 
 
 class Proxies:

@@ -24,7 +24,7 @@ from .core.visitors import Visitors
 from .descriptors import Descriptors, raise_limit
 from .doors import Doors, development_advice
 from .listening import CannotStart, endpoint_of, listen, name_of
-from .log import log_connection, log_refusal, observers, spawn
+from .log import Refusals, log_connection, observers, spawn
 from .metrics.edges import Edges
 from .metrics.service import MetricsService
 from .notify import Notify
@@ -71,7 +71,7 @@ class RelayService(MultiService):
         self.apps = Apps(settings.apps)
         sender = Sender(reactor, may_reach_private=settings.webhook_private_addresses)
         self.messenger = self._messenger(sender)
-        listeners: list[Observer] = [log_refusal, self.messenger, self.edges]
+        listeners: list[Observer] = [Refusals(time.monotonic), self.messenger, self.edges]
         if settings.log_connections:
             listeners.insert(0, log_connection)
         observe = observers(*listeners)

@@ -13,6 +13,7 @@ from ..core.distribution import Distribution
 from ..core.errors import PublishRefused
 from ..core.notices import Tally
 from ..pusher.signatures import SignatureMismatch
+from ..sparingly import OFTEN, Sparingly
 from . import channels, events, health, turn, users
 from .date import Date
 from .desk import Desk, EndPoint
@@ -95,6 +96,7 @@ class Api:
         self.date = Date(clock)
         self._timer = timer
         self._prefix = path_prefix
+        self._refusals = Sparingly(timer, OFTEN)
 
     async def respond(self, request: Request) -> Answer:
         """Answer one request; a fault of ours is logged and answered 500 without details."""
@@ -169,7 +171,7 @@ class Api:
         try:
             check_request(app, request, self._clock(), self._prefix)
         except SignatureMismatch as mismatch:
-            _log.warn(
+            self._refusals.warn(
                 "app {app}: {method} {path} of {asker} refused (401): {reason}" + _advice(mismatch),
                 app=app.id,
                 method=request.method,
