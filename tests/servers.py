@@ -17,11 +17,21 @@ from tests.ports import free_port
 DEADLINE = 20.0
 
 
-class RedisServer:
-    """``redis-server`` on loopback. ``options`` as on its command line, without the dashes."""
+#: Where servers are, unless they are to be reached from elsewhere too.
+LOOPBACK = "127.0.0.1"
 
-    def __init__(self, port: int | None = None, **options: str) -> None:
+
+class RedisServer:
+    """``redis-server`` on loopback, and on ``host`` if that is another address of this machine.
+
+    ``options`` as on its command line, without the dashes.
+    """
+
+    def __init__(self, port: int | None = None, host: str = LOOPBACK, **options: str) -> None:
         self.port = port or free_port()
+        self.host = host
+        if host != LOOPBACK:
+            options = {"bind": f"{LOOPBACK} {host}", "protected-mode": "no", **options}
         self.options = {"save": "", "appendonly": "no", **options}
         self._directory = tempfile.mkdtemp(prefix="redis-")
         self._process: subprocess.Popen[bytes] | None = None
@@ -29,7 +39,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.address}/0"
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
 
     def start(self, *, is_awaited: bool = True) -> None:
         options = []
@@ -60,17 +74,15 @@ class RedisServer:
 
     def ask(self, *command: str) -> str:
         """redis-cli's answer."""
-        done = subprocess.run(
-            ["redis-cli", "-p", str(self.port), *command],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        )
-        return done.stdout.strip()
+        return _cli(self.port, *command)
 
     @property
     def is_running(self) -> bool:
         return self._process is not None
+
+    @property
+    def is_master(self) -> bool:
+        return self.ask("ROLE").startswith("master")
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -91,51 +103,70 @@ class RedisServer:
 class Sentinels:
     """A master, a replica, and three sentinels that watch them."""
 
-    def __init__(self) -> None:
-        self.master, self.replica = RedisServer(), RedisServer()
+    def __init__(self, host: str = LOOPBACK) -> None:
+        self.host = host
+        self.master, self.replica = RedisServer(host=host), RedisServer(host=host)
         self.ports = [free_port() for _ in range(3)]
         self._directory = Path(tempfile.mkdtemp(prefix="sentinel-"))
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
 
     @property
     def url(self) -> str:
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        hosts = ",".join(f"{self.host}:{port}" for port in self.ports)
         return f"redis+sentinel://{hosts}/mymaster"
 
     def start(self) -> None:
         self.master.start()
-        self.replica.options["replicaof"] = f"127.0.0.1 {self.master.port}"
+        self.replica.options["replicaof"] = f"{self.host} {self.master.port}"
         self.replica.start()
         for port in self.ports:
             file = self._directory / f"{port}.conf"
             file.write_text(
-                f"port {port}\ndir {self._directory}\n"
-                f"sentinel monitor mymaster 127.0.0.1 {self.master.port} 2\n"
+                f"port {port}\ndir {self._directory}\nprotected-mode no\n"
+                f"bind {' '.join(dict.fromkeys((LOOPBACK, self.host)))}\n"
+                f"sentinel monitor mymaster {self.host} {self.master.port} 2\n"
                 "sentinel down-after-milliseconds mymaster 1000\n"
                 "sentinel failover-timeout mymaster 5000\n"
             )
-            self._processes.append(
+            self.processes.append(
                 subprocess.Popen(
                     ["redis-server", str(file), "--sentinel"],
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.STDOUT,
                 )
             )
-        for port in self.ports:
-            until(lambda port=port: self._knows_all(port))
+        until(self.are_whole)
 
-    def _knows_all(self, port: int) -> bool:
-        """The replica, and the other two sentinels."""
-        done = subprocess.run(
-            ["redis-cli", "-p", str(port), "info", "sentinel"],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
+    def are_whole(self) -> bool:
+        """All know the same master, that its replica is in step, and the other two sentinels."""
+        master = self.agreed_master()
+        if master is None or "state=online" not in master.ask("INFO", "replication"):
+            return False
+        return all(
+            "status=ok" in told and "slaves=1,sentinels=3" in told
+            for told in (_cli(port, "INFO", "sentinel") for port in self.ports)
         )
-        return "slaves=1,sentinels=3" in done.stdout
+
+    def fail_over(self) -> None:
+        """The replica takes the place of a master that goes on living."""
+        assert _cli(self.ports[0], "SENTINEL", "FAILOVER", "mymaster") == "OK"
+
+    def agreed_master(self) -> RedisServer | None:
+        """The server that all sentinels name, if it is a master and none is about to replace it."""
+        named = set()
+        for port in self.ports:
+            told = _cli(port, "SENTINEL", "MASTER", "mymaster").split("\n")
+            state = dict(zip(told[::2], told[1::2], strict=False))
+            if state.get("flags") != "master":
+                return None
+            named.add(int(state["port"]))
+        for server in (self.master, self.replica):
+            if named == {server.port} and server.is_running and server.is_master:
+                return server
+        return None
 
     def remove(self) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
             process.wait(DEADLINE)
         for server in (self.master, self.replica):
@@ -143,66 +174,11 @@ class Sentinels:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-class RedisCluster:
-    """Three masters, each with a replica."""
-
-    def __init__(self) -> None:
-        self.servers: list[RedisServer] = []
-
-    def start(self) -> None:
-        for number in range(6):
-            self.servers.append(self._server(number))
-        hosts = [f"127.0.0.1:{server.port}" for server in self.servers]
-        self.manage("create", *hosts, "--cluster-replicas", "1")
-        for server in self.servers:
-            until(lambda server=server: "cluster_state:ok" in server.ask("CLUSTER", "INFO"))
-        until(lambda: self.servers[0].ask("CLUSTER", "SLOTS").count("127.0.0.1") == 6)
-
-    def _server(self, number: int) -> RedisServer:
-        port = free_port()  # the cluster's own bus has the one 10,000 above
-        server = RedisServer(
-            port,
-            **{
-                "cluster-enabled": "yes",
-                "cluster-config-file": f"nodes{number}.conf",
-                "cluster-node-timeout": "1500",
-            },
-        )
-        server.start()
-        return server
-
-    def manage(self, what: str, *arguments: str) -> str:
-        """redis-cli --cluster."""
-        done = subprocess.run(
-            ["redis-cli", "--cluster", what, *arguments, "--cluster-yes"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    @property
-    def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers[:2])
-
-    def master_of(self, key: str) -> RedisServer:
-        running = [server for server in self.servers if server.is_running]
-        slot = int(running[0].ask("CLUSTER", "KEYSLOT", key))
-        for line in running[0].ask("CLUSTER", "NODES").splitlines():
-            _, address, flags, _, _, _, _, _, *slots = line.split(" ")
-            if "master" not in flags or "fail" in flags:
-                continue
-            for part in slots:
-                first, _, last = part.partition("-")
-                if first.isdecimal() and int(first) <= slot <= int(last or first):
-                    port = int(address.partition("@")[0].rpartition(":")[2])
-                    return next(server for server in self.servers if server.port == port)
-        raise AssertionError(f"nobody has slot {slot}")
-
-    def remove(self) -> None:
-        for server in self.servers:
-            server.remove()
+def _cli(port: int, *command: str) -> str:
+    done = subprocess.run(
+        ["redis-cli", "-p", str(port), *command], capture_output=True, text=True, timeout=DEADLINE
+    )
+    return done.stdout.strip()
 
 
 def until(is_so: Callable[[], object], seconds: float = DEADLINE) -> None:

@@ -1,7 +1,23 @@
-"""What every client should have heard, what it did hear, and where the two differ."""
+"""What every client should have heard, what it did hear, and where the two differ.
+
+A publication that was acknowledged is *due* to a client that was subscribed on one connection from
+before it was sent until ``slack`` seconds after it was acknowledged, if in that time its way was
+whole: the publisher's node, the client's node, and Redis. Pub/sub keeps nothing for whoever has
+lost his connection, so the way is not whole
+
+* of a node that is killed, stopped or cut off from Redis: from then until all nodes
+  are ready and agree with all clients on who is there, on whichever side of the way that node is;
+* of Redis, killed or paused: from then for everybody. With replicas the gap lasts as long as they
+  take to put one in the master's place, which their own timeouts say (``topologies.FAILOVER`` is
+  the bound); healed is when Redis' own tools say that there is one master for everything.
+
+A slot of a cluster that moves while the cluster lives excuses nothing: what is acknowledged
+meanwhile is due. Of anything that is *not* acknowledged nothing is due, but it may not come twice.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -15,9 +31,12 @@ class Disturbance:
     #: When it was healed, and when everything was well again.
     end: float = float("inf")
     well: float = float("inf")
+    #: Whether publications may be lost to it.
+    is_excuse: bool = True
 
     def touches(self, node: int, begin: float, end: float) -> bool:
-        return (self.node is None or self.node == node) and self.begin <= end and begin <= self.well
+        is_meant = self.is_excuse and (self.node is None or self.node == node)
+        return is_meant and self.begin <= end and begin <= self.well
 
 
 @dataclass
@@ -71,15 +90,36 @@ class Accounts:
     def lost(self) -> list[tuple[Stay, Published]]:
         return [(stay, each) for stay, each in self.due() if each.number not in stay.heard]
 
+    def story_of_losses(self) -> str:
+        """What was lost when, between what was broken: where to look."""
+        lost = self.lost()
+        start = min((each.begin for each in self.published), default=0.0)
+        events = [
+            (
+                each.begin,
+                f"{each.what} (node {each.node}), healed {each.end - start:.2f}, "
+                f"well {each.well - start:.2f}",
+            )
+            for each in self.disturbances
+        ]
+        ways = Counter((each.number, each.begin, each.node, stay.node) for stay, each in lost)
+        events += [
+            (begin, f"lost: {number} from node {node} to {count} on node {there}")
+            for (number, begin, node, there), count in ways.items()
+        ]
+        return "\n".join(f"{at - start:8.2f} {what}" for at, what in sorted(events))
+
     def doubled(self) -> int:
         return sum(len(stay.heard) - len(set(stay.heard)) for stay in self.stays)
 
     def figures(self) -> str:
         worst = max(self.converged, default=0.0)
+        kinds = Counter(each.what for each in self.disturbances)
         return (
             f"publishes acknowledged {len(self.published)}, refused {self.refused}; "
             f"deliveries {sum(len(stay.heard) for stay in self.stays)}, "
             f"due {len(self.due())}, lost {len(self.lost())}, doubled {self.doubled()}; "
-            f"disturbances {len(self.disturbances)}, ghosts {self.ghosts}; "
-            f"converged within {worst:.1f} s"
+            f"ghosts {self.ghosts}; converged within {worst:.1f} s; "
+            f"disturbances {len(self.disturbances)}: "
+            + ", ".join(f"{what.replace('_', ' ')} {count}" for what, count in kinds.items())
         )

@@ -23,12 +23,12 @@ class Guest:
     """Is in a room and in a hall, on a node by chance."""
 
     def __init__(
-        self, name: str, chance: Random, ports: dict[int, int], accounts: Accounts
+        self, name: str, chance: Random, places: dict[int, tuple[str, int]], accounts: Accounts
     ) -> None:
-        """``ports`` are those of the nodes that run."""
+        """``places`` are hosts and ports of the nodes that take clients."""
         self.name = name
         self._chance = chance
-        self._ports = ports
+        self._places = places
         self._accounts = accounts
         #: Who is in the hall, as far as this client knows; ``None`` when it is not in.
         self.picture: set[str] | None = None
@@ -44,8 +44,8 @@ class Guest:
             await deferLater(reactor, 0.1 + 0.4 * self._chance.random())
 
     async def _visit(self) -> None:
-        self.node = self._chance.choice(sorted(self._ports))
-        endpoint = HostnameEndpoint(reactor, "127.0.0.1", self._ports[self.node], timeout=2)
+        self.node = self._chance.choice(sorted(self._places))
+        endpoint = HostnameEndpoint(reactor, *self._places[self.node], timeout=2)
         visitor: Visitor = await endpoint.connect(visitors(reactor))
         self.visitor = visitor
         watchdog = reactor.callLater(8, visitor.transport.abortConnection)

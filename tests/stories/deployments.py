@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import txaio
 
 from tests.loopback import LoopbackTestCase, Response, reactor
-from tests.servers import RedisCluster, RedisServer, Sentinels, until
+from tests.redis_cluster import RedisCluster
+from tests.servers import RedisServer, Sentinels, until
 from tests.signing import APP, SECRET
 from tests.stories.processes import Process
 from tests.visitor import Visitor
@@ -23,9 +24,13 @@ OPTIONS = (
 )
 
 
-def relay_process(directory: Path, name: str, *options: str, **environment: str) -> Process:
+def relay_command(name: str, *options: str) -> tuple[str, ...]:
     """A wsrelay in the foreground."""
-    command = ("twistd", "-n", "--pidfile", f"{name}.pid", "wsrelay", *OPTIONS, *options)
+    return ("twistd", "-n", "--pidfile", f"{name}.pid", "wsrelay", *OPTIONS, *options)
+
+
+def relay_process(directory: Path, name: str, *options: str, **environment: str) -> Process:
+    command = relay_command(name, *options)
     return Process(command, directory, {"WSRELAY_METRICS_PORT": "0", **environment})
 
 

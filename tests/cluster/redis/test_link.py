@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class LinkTest(TestCase):
         server.start()
         return server
 
-    def link(self, url: str) -> Link:
+    def link(self, url: str, is_right: Callable[[], Awaitable[bool]] | None = None) -> Link:
         address = parse(url)
         to = endpoints(reactor, address)
 
@@ -61,6 +61,7 @@ class LinkTest(TestCase):
             on_down=self.reasons.append,
             on_message=lambda name, message: None,
             spawn=lambda coroutine: Deferred.fromCoroutine(coroutine) and None,
+            is_right=is_right,
         )
         self.links.append(link)
         link.start()
@@ -157,6 +158,47 @@ class LinkTest(TestCase):
         await self.is_away(link, "silent")
         server.signal(signal.SIGCONT)
         await self.until(lambda: link.is_up)
+
+    async def test_a_redis_that_was_replaced_is_left(self) -> None:
+        server = self.server()
+        is_right = True
+
+        async def asked() -> bool:
+            return is_right
+
+        link = self.link(server.url, asked)
+        await self.until(lambda: link.is_up)
+        await link.all_or_nothing([("PUBLISH", "a", "b")])
+        is_right = False
+        await self.is_away(link, "another master has taken its place")
+
+    async def test_after_silence_nothing_is_sure_until_it_is_known_to_be_the_right_one(
+        self,
+    ) -> None:
+        server = self.server()
+        answers: list[Deferred[bool]] = []
+
+        def asked() -> Deferred[bool]:
+            answers.append(Deferred())
+            return answers[-1]
+
+        link = self.link(server.url, asked)
+        await self.until(lambda: answers)
+        server.signal(signal.SIGSTOP)
+        surely = Deferred.fromCoroutine(link.all_or_nothing([("PUBLISH", "a", "b")]))
+        await self.until(lambda: link._commands.silence)
+        server.signal(signal.SIGCONT)
+        with pytest.raises(Unreachable, match="another master may have taken its place"):
+            await surely
+        with pytest.raises(Unreachable):
+            await link.all_or_nothing([("PUBLISH", "a", "b")])
+        known = len(answers)
+        await self.until(lambda: len(answers) > known and not link._commands.silence)
+        answers[-1].callback(True)
+        await link.all_or_nothing([("PUBLISH", "a", "b")])
+        assert link.is_up
+        for each in answers[:-1]:
+            each.errback(Unreachable("no sentinel answers"))
 
     async def test_a_unix_socket(self) -> None:
         path = self.directory() / "redis.sock"

@@ -8,12 +8,14 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cluster.redis.nodes import NodesTestCase
-from tests.servers import RedisCluster
+from tests.redis_cluster import RedisCluster
 from tests.signing import APP, event
 from wsrelay.cluster.redis.address import parse
+from wsrelay.cluster.redis.asking import Asking
 from wsrelay.cluster.redis.shards import Shards
 from wsrelay.log import spawn
 
@@ -72,14 +74,14 @@ class ShardsTest(NodesTestCase):
         cls.cluster.remove()
 
     async def setUp(self) -> None:
-        asked = Shards._asked
+        ask = Asking.ask
 
-        async def older(shards: Shards, host: tuple[str, int]) -> Any:
-            found, is_sharded = await asked(shards, host)
+        async def older(asking: Asking, host: tuple[str, int]) -> Any:
+            found, is_sharded = await ask(asking, host)
             assert is_sharded
             return found, "sharded" in self.id()
 
-        self.patch(Shards, "_asked", older)
+        self.patch(Asking, "ask", older)
         await super().setUp()
 
     async def test_without_ssubscribe_publications_are_carried_by_the_whole_cluster(self) -> None:
@@ -140,6 +142,59 @@ class ShardsTest(NodesTestCase):
             heard += [each["data"] for each in ada.take() if each["event"] == "client-told"]
         assert await other.relay.presence.user_count(APP.id, name) == 2
         assert (await self.publish(event([f"a{n}" for n in range(9)], "many"))).json == {}
+
+    async def test_sharded_and_what_is_acknowledged_arrives_while_a_slot_moves(self) -> None:
+        """The publisher's node has nobody in the channel, and so is not told that it moves."""
+        other = await self.node()
+        ada = await self.visitor_of(other)
+        await ada.joined("private-moves")
+        key = f"wsrelay:{{private-moves:{APP.id}}}"
+        moving = deferToThread(self.cluster.move, key, 0.2)
+        told: list[str] = []
+        while len(told) < 5 or not moving.called or other.room.tally.reconciled < 2:
+            text = str(len(told))
+            if (await self.publish(event("private-moves", text))).status == 200:
+                told.append(text)
+        await moving
+        assert [(await ada.expect("told"))["data"] for _ in told] == told
+
+    async def test_sharded_and_half_a_slot_is_not_written_to(self) -> None:
+        ada = await self.visitor_of(self.relay)
+        await ada.joined("presence-half", '{"user_id":"ada"}')
+        key = f"wsrelay:{{presence-half:{APP.id}}}"
+        source, target, slot = self.cluster.begin_move(key)
+        other = await self.node()
+        bob = await self.visitor_of(other)
+        bob.subscribe("presence-half", '{"user_id":"bob"}')
+
+        def written() -> str:
+            return target.ask("CLUSTER", "GETKEYSINSLOT", slot, "100")
+
+        def has_waited() -> bool:
+            told = [server.ask("INFO", "errorstats") for server in (source, target)]
+            return any("errorstat_TRYAGAIN" in each for each in told)
+
+        await self.until(lambda: has_waited() or written())
+        assert written() == ""
+        self.cluster.end_move(source, target, slot)
+        await bob.expect("pusher_internal:subscription_succeeded")
+        for node in (self.relay, other):
+            await self.until(lambda node=node: node.room.tally.reconciled > 1)
+            assert await node.relay.presence.user_count(APP.id, "presence-half") == 2
+
+    async def test_sharded_and_a_map_that_is_old_is_looked_at_again(self) -> None:
+        """A node of the cluster may learn later that a slot has moved than listeners do."""
+        ada = await self.visitor_of(self.relay)
+        await ada.joined("private-torn")
+        shards = self.relay.room.link
+        key = self.relay.room._names.channel((APP.id, "private-torn"))
+        owner = shards._owner(key)
+        owner._ear._unsubscribing.clear()
+        owner._ear.say("SUNSUBSCRIBE", key)  # as if Redis had done it
+        await self.until(lambda: self.relay.room.tally.reconciled == 2)
+        while (await self.publish(event("private-torn", "again"))).status != 200:
+            await self.a_turn()
+        assert (await ada.expect("told"))["data"] == "again"
 
     async def test_sharded_and_without_one_shard_it_is_away_as_a_whole(self) -> None:
         victims = [s for s in self.cluster.servers if s.ask("ROLE").startswith("master")]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.task import Clock
 
 from wsrelay.cluster.redis.names import Names
-from wsrelay.cluster.redis.slots import SLOTS, owners, slot_of
+from wsrelay.cluster.redis.slots import FOLLOWING, SLOTS, SlotMap, owners, slot_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,20 @@ def test_the_map_is_read_from_the_reply() -> None:
     assert found[:100] == [("10.0.0.1", 7000)] * 100
     assert found[100:-1] == [("asked", 7001)] * (SLOTS - 101)
     assert found[-1] is None
+
+
+def test_a_slot_that_has_moved_is_settled_when_everybody_had_time_to_follow() -> None:
+    clock = Clock()
+    slots = SlotMap(clock.seconds)
+    here, there = ("a", 1), ("b", 2)
+    assert not slots.is_whole
+    assert slots.take([here] * SLOTS)
+    assert slots.is_whole
+    assert slots.is_settled("foo")  # where it was before is not known, so it has not moved
+    assert not slots.take([here] * SLOTS)
+    assert slots.take([there if slot == slot_of(b"foo") else here for slot in range(SLOTS)])
+    assert (slots.owner("foo"), slots.owner(b"bar")) == (there, here)
+    assert slots.masters == {here, there}
+    assert (slots.is_settled("foo"), slots.is_settled("bar")) == (False, True)
+    clock.advance(FOLLOWING)
+    assert slots.is_settled("foo")

@@ -259,7 +259,7 @@ class RedisBus:
         """Redis is away: nobody is known to be alone, and numbers will have gaps."""
         for interest in self._interests.values():
             interest.is_alone = False
-            interest.version = 0
+            interest.version = interest.known = 0
             interest.heard.clear()
 
     async def restore(self) -> list[Key]:

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from ...core.names import kind_of
-from .link import Script
 from .names import Key, Names
+from .script import Script
 
-CHANNEL = Script(resources.files(__package__).joinpath("channel.lua").read_bytes())
+CHANNEL = Script(resources.files(__package__).joinpath("channel.lua").read_bytes(), b"v")
 LISTING = Script(resources.files(__package__).joinpath("listing.lua").read_bytes())
-NODES = Script(resources.files(__package__).joinpath("nodes.lua").read_bytes())
+NODES = Script(resources.files(__package__).joinpath("nodes.lua").read_bytes(), b"d")
 
 
 #: Microseconds for which the list of occupied channels remembers that one was vacated.

@@ -12,8 +12,7 @@ authenticates, which a restart behind a proxy is enough for, so none of it is us
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from enum import Enum, auto
 from random import random
 from typing import Any
@@ -22,10 +21,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from txredisapi import ResponseError
 
 from .address import Address
+from .reasons import AWAY, unreachable, words
+from .script import Script
 from .wire import Ear, Unreachable, Wire
 
 _log = Logger()
@@ -39,34 +39,11 @@ JITTER = 0.5
 SILENCE = 3.0
 PING = 1.0
 
-#: Errors after which Redis is no place to write to, and how they are told.
-_AWAY = {
-    "LOADING": "it is loading its data (LOADING)",
-    "READONLY": "it is a replica and may not be written to (READONLY)",
-    "MASTERDOWN": "it is a replica without its master (MASTERDOWN)",
-    "OOM": "it is out of memory (OOM; maxmemory)",
-    "MISCONF": "it can't save its data and takes no writes (MISCONF)",
-    "NOREPLICAS": "it has too few replicas and takes no writes (NOREPLICAS)",
-    "NOAUTH": "it wants a password (NOAUTH; the URL's)",
-    "WRONGPASS": "it refuses the name or the password of the URL (WRONGPASS)",
-    "NOPERM": "the user may not do what is needed (NOPERM)",
-    "CLUSTERDOWN": "its cluster is down (CLUSTERDOWN)",
-    "NOSCRIPT": "it has forgotten our scripts (NOSCRIPT)",
-}
-
 
 class State(Enum):
     DOWN = auto()
     CONNECTING = auto()
     UP = auto()
-
-
-class Script:
-    """A Lua script, known to Redis by its hash."""
-
-    def __init__(self, text: bytes) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text, usedforsecurity=False).hexdigest()
 
 
 class Link:
@@ -84,8 +61,11 @@ class Link:
         on_message: Callable[[bytes, bytes], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         on_torn: Callable[[], None] = lambda: None,
+        is_right: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """``on_torn`` hears of a subscription that Redis has ended of its own."""
+        """``on_torn`` hears of a subscription that Redis has ended of its own. ``is_right`` is
+        asked once a second whether this is still the Redis to be linked to; it may raise.
+        """
         self._reactor = reactor
         self._address = address
         self._endpoint = endpoint
@@ -95,6 +75,9 @@ class Link:
         self._on_message = on_message
         self._spawn = spawn
         self._on_torn = on_torn
+        self._is_right = is_right
+        #: Redis was silent, and it has not been asked since whether it is still the right one.
+        self._is_doubtful = False
         self.state = State.DOWN
         self.reason = "not connected yet"
         self._is_stopped = True
@@ -147,14 +130,14 @@ class Link:
             await self._call_checked(commands)
         except Exception as error:
             # A connection that failed has told its reason already; others tell it here.
-            self._lose(_words(error))
+            self._lose(words(error))
             return
         if self.state is not State.CONNECTING:
             return
         if deadline.active():
             deadline.cancel()
         self._commands, self._ear = commands, ear
-        self.state, self._attempts = State.UP, 0
+        self.state, self._attempts, self._is_doubtful = State.UP, 0, False
         _log.info("Redis {address} is reached", address=self._address)
         self._timer = self._reactor.callLater(PING, self._ask)
         self._on_up()
@@ -182,7 +165,7 @@ class Link:
     async def _call_checked(self, wire: Wire) -> None:
         role = await wire.call("ROLE")
         if role[0] != b"master":
-            raise Unreachable(_AWAY["READONLY"])
+            raise Unreachable(AWAY["READONLY"])
         for script in self._scripts:
             await wire.call("SCRIPT", "LOAD", script.text)
 
@@ -190,8 +173,8 @@ class Link:
 
     def _refused(self, error: str) -> None:
         code = error.partition(" ")[0]
-        if code in _AWAY:
-            self._lose(_AWAY[code])
+        if code in AWAY:
+            self._lose(AWAY[code])
         elif self.state is State.UP:
             _log.error("Redis {address} answers: {error}", address=self._address, error=error)
 
@@ -226,10 +209,27 @@ class Link:
             if wire.silence >= SILENCE:
                 self._lose(f"silent for {SILENCE:g} s (paused, or half-open)")
                 return
+            if self._is_right is not None and wire.silence:
+                self._is_doubtful = True
             wire.has_heard = False
         self._timer = self._reactor.callLater(PING, self._ask)
         self._commands.tell("PING")
         self._ear.say("PING")
+        if self._is_right is not None:
+            self._spawn(self._judge(self._is_right()))
+
+    async def _judge(self, asked: Awaitable[bool]) -> None:
+        """Leave a Redis that was replaced; one that is not is trusted when it speaks again."""
+        commands = self._commands
+        try:
+            is_right = await asked
+        except Exception:
+            return  # nobody knows better
+        if self.is_up and commands is self._commands:
+            if not is_right:
+                self._lose("another master has taken its place")
+            elif not any(wire.silence for wire in self._wires):
+                self._is_doubtful = False
 
     # -- using -----------------------------------------------------------------------------
 
@@ -253,21 +253,29 @@ class Link:
             self._commands.tell(*command)
 
     async def all_or_nothing(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> None:
-        """Run these as one; raise ``Unreachable`` when not all were."""
+        """Run these as one; raise ``Unreachable`` when not all were, or when it is not sure
+        whether the other nodes are linked to the same Redis.
+        """
         if self.is_up and self._commands.is_full:
             raise Unreachable("too much waits for it")
+        self._check_doubt()
         try:
             if len(commands) == 1:
                 await self.call(*commands[0])
-                return
-            self.tell("MULTI")
-            for command in commands:
-                self.tell(*command)
-            for reply in await self.call("EXEC"):
-                if isinstance(reply, ResponseError):
-                    raise reply
+            else:
+                self.tell("MULTI")
+                for command in commands:
+                    self.tell(*command)
+                for reply in await self.call("EXEC"):
+                    if isinstance(reply, ResponseError):
+                        raise reply
         except ResponseError as error:
-            raise Unreachable(_words(error)) from error
+            raise Unreachable(words(error)) from error
+        self._check_doubt()
+
+    def _check_doubt(self) -> None:
+        if self._is_doubtful:
+            raise Unreachable("it was silent, and another master may have taken its place")
 
     def publish(self, channel: bytes, message: bytes) -> bool:
         """Whether it could be sent; nobody waits for the outcome."""
@@ -286,16 +294,3 @@ class Link:
     def unsubscribe(self, channel: bytes, *, is_sharded: bool = False) -> None:
         if self.is_up:
             self._ear.unsubscribe(channel, "SUNSUBSCRIBE" if is_sharded else "UNSUBSCRIBE")
-
-
-def _words(error: Exception) -> str:
-    """What went wrong, fit for the operator's eyes; never the password."""
-    if isinstance(error, ResponseError):
-        return f"it answers: {str(error)[:200]}"
-    return str(error) or type(error).__name__
-
-
-def unreachable(failure: Failure) -> Failure:
-    """What a script failed of, as ``Unreachable``."""
-    error = failure.value
-    return Failure(Unreachable(_words(error))) if isinstance(error, ResponseError) else failure

@@ -233,9 +233,15 @@ class RedisPresence:
     # -- away and back ---------------------------------------------------------------------
 
     def lost(self) -> None:
-        """Redis is away: what waits goes on with what this node knows."""
+        """Redis is away: what waits goes on with what this node knows.
+
+        The Redis that comes back may know less than was announced: an empty one, or a replica that
+        was behind. So what it says then is the truth, whatever version it gives.
+        """
         for picture in list(self._pictures.values()):
             picture.wake(is_all=True)
+            if picture.version is not None:
+                picture.version = 0
 
     async def restore(self) -> None:
         """Tell Redis of everybody who is here, and the clients of who came meanwhile.

@@ -75,7 +75,8 @@ class RedisRoom:
         self._names = names
         to = endpoints(reactor, address)
         first = address.hosts[0] if address.hosts else ("", 0)
-        endpoint = SentinelEndpoint(address, to) if address.master else to(*first)
+        sentinels = SentinelEndpoint(reactor, address, to) if address.master else None
+        endpoint = sentinels or to(*first)
         is_cluster = address.topology == "cluster"
         hears: dict[str, Any] = {
             "scripts": (CHANNEL, NODES, LISTING),
@@ -88,7 +89,8 @@ class RedisRoom:
         if is_cluster:
             self.link = Shards(reactor, address, to, **hears)
         else:
-            self.link = Link(reactor, address, lambda: endpoint, **hears)
+            is_right = sentinels.is_right if sentinels else None
+            self.link = Link(reactor, address, lambda: endpoint, is_right=is_right, **hears)
         steps = self._steps = Steps(self.link, names, self._tells, is_cluster=is_cluster)
         later, clock = reactor.callLater, time.monotonic
         self._edges = edges = Edges(

@@ -5,7 +5,8 @@ serve half its channels. Sharded pub/sub (Redis 7) carries a publication to its 
 without it all goes by one node, and the cluster carries it everywhere.
 
 When slots move (MOVED, a subscription that Redis ends), the map is asked for anew and everything
-is told again, as after an absence. While they are on their way (ASK, TRYAGAIN), each command is
+is told again, as after an absence; until the other nodes have had time for that as well, nothing
+is published surely to those slots. While they are on their way (ASK, TRYAGAIN), each command is
 tried again.
 """
 
@@ -17,15 +18,17 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from txredisapi import ResponseError
 
 from .address import Address
-from .link import Link, Script, unreachable
-from .slots import SLOTS, Host, owners, slot_of
-from .wire import Unreachable, Wire
+from .asking import Asking
+from .link import Link
+from .reasons import unreachable
+from .script import Script
+from .slots import Host, SlotMap, slot_of
+from .wire import Unreachable
 
 _log = Logger()
 
@@ -34,6 +37,9 @@ PAUSE = 0.5
 #: Seconds between the attempts of a command whose slot is on its way, and how many there are.
 MOVING_PAUSE = 0.05
 MOST_ATTEMPTS = 60
+#: Times that the map is asked for after Redis has ended a subscription, before it is believed
+#: that no slot has moved: a node of the cluster may not know yet.
+MOST_LOOKS = 3
 
 
 class Shards:
@@ -62,13 +68,13 @@ class Shards:
         self.is_up = False
         self.reason = "not connected yet"
         self._links: dict[Host, Link] = {}
-        self._owners: list[Host | None] = [None] * SLOTS
+        self._map = SlotMap(reactor.seconds)
+        #: How often the map is still to be looked at for what has ended a subscription.
+        self._looks = 0
         self._is_sharded = True
         self._is_stopped = False
         self._is_finding = False
-        #: The connection on which the map is asked for.
-        self._asking: Wire | None = None
-        self._attempt: Deferred[Any] | None = None
+        self._asking = Asking(reactor, address, endpoint)
         self._timer: IDelayedCall | None = None
 
     @property
@@ -83,10 +89,7 @@ class Shards:
         self._is_stopped = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if self._attempt is not None:
-            self._attempt.cancel()
-        if self._asking is not None:
-            self._asking.fail("the relay is stopping")
+        self._asking.stop()
         for link in self._links.values():
             link.stop()
 
@@ -105,7 +108,7 @@ class Shards:
         try:
             for host in dict.fromkeys([*self._links, *self._address.hosts]):
                 try:
-                    self._take(*await self._asked(host))
+                    self._take(*await self._asking.ask(host))
                     break
                 except Exception as error:
                     if self._is_stopped:
@@ -118,52 +121,36 @@ class Shards:
         if not self.is_up:
             self._find_soon()
 
-    async def _asked(self, host: Host) -> tuple[list[Host | None], bool]:
-        """The map, and whether pub/sub may be sharded."""
-        wire = Wire(_ignore, _ignore)
-        factory = Factory.forProtocol(lambda: wire)
-        factory.noisy = False
-        self._attempt = self._endpoint(*host).connect(factory)
-        try:
-            await self._attempt
-        finally:
-            self._attempt = None
-        self._asking = wire
-        deadline = self._reactor.callLater(3, wire.fail, "no answer within 3 s")
-        try:
-            address = self._address
-            if address.password:
-                user = (address.username,) if address.username else ()
-                await wire.call("AUTH", *user, address.password)
-            found = owners(await wire.call("CLUSTER", "SLOTS"), host[0])
-            known = await wire.call("COMMAND", "INFO", "SPUBLISH")
-        finally:
-            if deadline.active():
-                deadline.cancel()
-            wire.fail("asked")
-        return found, bool(known and known[0])
-
     def _take(self, found: list[Host | None], is_sharded: bool) -> None:
         if self._is_stopped:
             return
-        masters = {host for host in found if host is not None}
+        has_moved = self._map.take(found)
+        self._is_sharded = is_sharded
+        masters = self._map.masters
         if self.is_up and not masters <= self._links.keys():
             self._lose("another node of the cluster has become a master")
-        has_moved = found != self._owners
-        self._owners, self._is_sharded = found, is_sharded
         for host in [host for host in self._links if host not in masters]:
             self._links.pop(host).stop()
         for host in masters:
             if host not in self._links:
                 self._links[host] = self._link(host)
                 self._links[host].start()
-        if None in found:
+        if not self._map.is_whole:
             self._lose("not every slot of the cluster is served")
-        elif has_moved and self.is_up and all(link.is_up for link in self._links.values()):
-            _log.warn("slots of the cluster {a} have moved", a=self._address)
-            self._on_up()
+        elif self.is_up and all(link.is_up for link in self._links.values()):
+            self._look(has_moved=has_moved)
         else:
             self._judge()
+
+    def _look(self, *, has_moved: bool) -> None:
+        """Tell everything anew when slots have moved; look again when they must have."""
+        was_torn, self._looks = self._looks > 0, max(0, self._looks - 1)
+        if has_moved or (was_torn and not self._looks):
+            self._looks = 0
+            _log.warn("slots of the cluster {a} have moved", a=self._address)
+            self._on_up()
+        elif was_torn:
+            self._find_soon()
 
     def _link(self, host: Host) -> Link:
         return Link(
@@ -174,14 +161,14 @@ class Shards:
             on_up=self._judge,
             on_down=partial(self._one_is_down, host),
             on_message=self._on_message,
-            on_torn=self._moved,
+            on_torn=self._torn,
             spawn=self._spawn,
         )
 
     def _judge(self) -> None:
-        is_whole = None not in self._owners and all(link.is_up for link in self._links.values())
+        is_whole = self._map.is_whole and all(link.is_up for link in self._links.values())
         if is_whole and not self.is_up:
-            self.is_up = True
+            self.is_up, self._looks = True, 0
             self._on_up()
 
     def _one_is_down(self, host: Host, reason: str) -> None:
@@ -197,11 +184,15 @@ class Shards:
     def _moved(self) -> None:
         self._find_soon(0)
 
+    def _torn(self) -> None:
+        self._looks = MOST_LOOKS
+        self._find_soon(0)
+
     # -- using -----------------------------------------------------------------------------
 
     def _owner(self, key: str | bytes) -> Link:
         """Raises ``Unreachable``."""
-        host = self._owners[slot_of(key.encode() if isinstance(key, str) else key)]
+        host = self._map.owner(key)
         link = self._links.get(host) if host is not None else None
         if not self.is_up or link is None:
             raise Unreachable(self.reason)
@@ -215,11 +206,15 @@ class Shards:
         for _ in range(MOST_ATTEMPTS):
             link = self._owner(key)
             try:
-                return await link.call(*command)
+                try:
+                    return await link.call(*command)
+                except ResponseError as error:
+                    code, _, rest = str(error).partition(" ")
+                    if code != "ASK":
+                        raise
+                return await self._ask_there(rest.split(" ")[1], command)
             except ResponseError as error:
-                code, _, rest = str(error).partition(" ")
-                if code == "ASK":
-                    return await self._ask_there(rest.split(" ")[1], command)
+                code = str(error).partition(" ")[0]
                 if code == "MOVED":
                     self._moved()
                 elif code != "TRYAGAIN":
@@ -235,8 +230,13 @@ class Shards:
         link.tell("ASKING")
         return await link.call(*command)
 
-    def run(self, script: Script, *arguments: str | bytes | int | float) -> Deferred[Any]:
-        return self.call("EVALSHA", script.sha, 1, *arguments).addErrback(unreachable)
+    def run(
+        self, script: Script, key: str | bytes, *arguments: str | bytes | int | float
+    ) -> Deferred[Any]:
+        key = key.encode() if isinstance(key, str) else key
+        keys = (key, key + script.suffix) if script.suffix else (key,)
+        command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return self.call(*command).addErrback(unreachable)
 
     def tell(self, *command: str | bytes | int | float) -> None:
         if self.is_up:
@@ -248,21 +248,24 @@ class Shards:
         for command in commands:
             key = command[1]
             assert isinstance(key, str | bytes)
+            if not self._map.is_settled(key):
+                raise Unreachable("a slot of the cluster has moved, and other nodes follow")
             slot = slot_of(key.encode() if isinstance(key, str) else key)
             channels.setdefault(slot, []).append(command)
-        try:
-            waiting = [
-                Deferred.fromCoroutine(self._owner(of_one[0][1]).all_or_nothing(of_one))
-                if len(of_one) > 1
-                else self.call(*of_one[0])
-                for of_one in channels.values()
-            ]
-            for each in waiting:
-                each.addErrback(lambda failure: failure)
-            for each in waiting:
+        waiting = [Deferred.fromCoroutine(self._as_one(each)) for each in channels.values()]
+        failures = []
+        for each in waiting:
+            try:
                 await each
-        except ResponseError as error:
-            raise Unreachable(str(error)) from error
+            except Unreachable as away:
+                failures.append(away)
+        if failures:
+            self._moved()  # perhaps that is why
+            raise failures[0]
+
+    async def _as_one(self, commands: list[tuple[Any, ...]]) -> None:
+        """Not tried again where the slot has gone: who listens may not be there yet."""
+        await self._owner(commands[0][1]).all_or_nothing(commands)
 
     def _carrier(self, channel: bytes) -> Link:
         """By whom a channel is published and listened to."""
@@ -293,10 +296,6 @@ class Shards:
     def unsubscribe(self, channel: bytes) -> None:
         if self.is_up:
             self._carrier(channel).unsubscribe(channel, is_sharded=self._is_sharded)
-
-
-def _ignore(reason: str) -> None:
-    pass
 
 
 def _ignore_failure(failure: Any) -> None:

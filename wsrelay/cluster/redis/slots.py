@@ -4,11 +4,14 @@ specification, "Key distribution model")."""
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 SLOTS = 16384
 Host = tuple[str, int]
+#: Seconds in which all nodes subscribe again to channels whose slot has moved. The cluster tells
+#: them at the moment at which it does.
+FOLLOWING = 1.5
 
 
 def slot_of(key: bytes) -> int:
@@ -31,3 +34,44 @@ def owners(reply: Sequence[Any], asked: str) -> list[Host | None]:
         owner = (host.decode() if host else asked, int(port))
         found[first : last + 1] = [owner] * (last + 1 - first)
     return found
+
+
+class SlotMap:
+    """Who has which slot, as far as this node knows, and which of them have moved lately."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._owners: list[Host | None] = [None] * SLOTS
+        self._moved: dict[int, float] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        return None not in self._owners
+
+    @property
+    def masters(self) -> set[Host]:
+        return {host for host in self._owners if host is not None}
+
+    def owner(self, key: str | bytes) -> Host | None:
+        return self._owners[slot_of(_bytes(key))]
+
+    def take(self, found: list[Host | None]) -> bool:
+        """A newer map; whether it is another one."""
+        if found == self._owners:
+            return False
+        now = self._clock()
+        self._moved = {slot: at for slot, at in self._moved.items() if at + FOLLOWING > now}
+        for slot, (was, owner) in enumerate(zip(self._owners, found, strict=True)):
+            if was is not None and was != owner:
+                self._moved[slot] = now
+        self._owners = found
+        return True
+
+    def is_settled(self, key: str | bytes) -> bool:
+        """Whether whoever listens to a channel has followed its slot to where it is."""
+        moved = self._moved.get(slot_of(_bytes(key)))
+        return moved is None or moved + FOLLOWING <= self._clock()
+
+
+def _bytes(key: str | bytes) -> bytes:
+    return key.encode() if isinstance(key, str) else key
