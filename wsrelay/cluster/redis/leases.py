@@ -10,7 +10,7 @@ new name. It registers everything under that and then sweeps the old one, so nob
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,9 +19,10 @@ from twisted.logger import Logger
 from ...core.ports import CallLater, Timer
 from .channels import NODES, Steps
 from .edges import Edges
+from .names import Key
 from .quota import Quota
 from .tally import ClusterTally
-from .wire import Unreachable
+from .wire import Unreachable, all_of
 
 _log = Logger()
 
@@ -134,18 +135,17 @@ class Leases:
         registered = list(await link.call("SMEMBERS", names.registered(node)))
         for start in range(0, len(registered), SLICE):
             keys = [names.key_of(each) for each in registered[start : start + SLICE]]
-            asked: Sequence[Deferred[Any]] = [steps.run("sweep", key, node) for key in keys]
-            for reply in asked:
-                reply.addErrback(lambda failure: failure)
-            for key, reply in zip(keys, asked, strict=True):
-                edge, parted = await reply
-                self._edges.passed(key, edge)
-                self._edges.parted(key, parted)
+            await all_of(Deferred.fromCoroutine(self._sweep_channel(key, node)) for key in keys)
         origin = node.rpartition(".")[0]
         if origin != self._origin:
             await self._quota.sweep(origin)
         await link.call("DEL", names.registered(node))
         await link.run(NODES, names.nodes, "swept", node)
+
+    async def _sweep_channel(self, key: Key, node: str) -> None:
+        edge, parted = await self._steps.run("sweep", key, node)
+        self._edges.passed(key, edge)
+        self._edges.parted(key, parted)
 
     def end(self) -> None:
         """The others sweep this node when a lease has passed: its clients may be back by then."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from ...core.names import USER_CHANNEL_PREFIX
 from .channels import Steps
-from .wire import Unreachable
+from .wire import Unreachable, all_of
 
 
 class RedisUsers:
@@ -36,13 +36,12 @@ class RedisUsers:
         user_ids = list(user_ids)
         names = self._steps.names
         try:
-            questions = [
+            answers = await all_of(
                 self._steps.link.call(
                     "HEXISTS", names.channel((app_id, USER_CHANNEL_PREFIX + user_id)) + b"t", ""
                 )
                 for user_id in user_ids
-            ]
-            answers = [await each for each in questions]
+            )
         except Unreachable:
             answers = [self._is_here(app_id, USER_CHANNEL_PREFIX + each) for each in user_ids]
         return {user_id for user_id, answer in zip(user_ids, answers, strict=True) if answer}

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...core.cache import Cached
 from .names import Names
-from .wire import Unreachable
+from .wire import Unreachable, all_of
 
 
 class RedisCache:
@@ -19,9 +19,7 @@ class RedisCache:
     async def get(self, app_id: str, channel: str) -> Cached | None:
         name = self._names.cached((app_id, channel))
         try:
-            payload_now = self._link.call("GET", name)
-            left_now = self._link.call("PTTL", name)
-            payload, left = await payload_now, await left_now
+            payload, left = await all_of(self._link.call(each, name) for each in ("GET", "PTTL"))
         except Unreachable:
             return None
         return Cached(payload, left / 1000) if payload is not None and left > 0 else None

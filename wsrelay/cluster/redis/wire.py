@@ -8,11 +8,11 @@ and has no bound. Its connecting is not used either: see ``link``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import hiredis
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -26,6 +26,19 @@ MOST_BYTES = 16 * 1024 * 1024
 
 class Unreachable(Exception):
     """Redis can't be used now; the text says why and holds no secret."""
+
+
+async def all_of(replies: Iterable[Deferred[Any]]) -> list[Any]:
+    """What each of them brings; raises what the first one that failed did.
+
+    Waiting for them one by one leaves those behind it alone, and a failure that nobody looks at
+    ends in the log as a fault of ours.
+    """
+    outcomes: Any = await DeferredList(list(replies), consumeErrors=True)
+    for is_good, outcome in outcomes:
+        if not is_good:
+            outcome.raiseException()
+    return [outcome for _, outcome in outcomes]
 
 
 class Wire(HiredisProtocol):
