@@ -166,3 +166,23 @@ def test_a_manager_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     notify.started()
     clock.advance(0)
     notify.close()
+
+
+def test_without_life_there_is_no_sign_of_it(address: str) -> None:
+    service = Service(address, WATCHDOG_USEC="2000000")
+    is_alive = [True]
+    service.environ["NOTIFY_SOCKET"] = "@" + address[1:] if address[0] == "\0" else address
+    service.environ["WATCHDOG_USEC"] = "2000000"
+    notify = Notify(service.clock, lambda: "", service.environ, lambda: is_alive[0])
+    notify.started()
+    service.clock.advance(0)
+    service.clock.advance(1)
+    assert sum("WATCHDOG" in told for told in service.told()) == 2
+    is_alive[0] = False
+    service.clock.advance(1)
+    assert not any("WATCHDOG" in told for told in service.told())
+    is_alive[0] = True
+    service.clock.advance(1)
+    assert any("WATCHDOG" in told for told in service.told())
+    notify.close()
+    service.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from twisted.plugin import getPlugins
 
 from tests.loopback import reactor
 from wsrelay.service import RelayService
-from wsrelay.tap import Options, makeService
+from wsrelay.tap import Options, _give_up, makeService
+from wsrelay.workers.parent import WorkersService
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +130,35 @@ def test_the_service_is_made_for_the_reactor_that_runs(monkeypatch: pytest.Monke
     service: Any = makeService(parsed("--port", "0"))
     assert isinstance(service, RelayService)
     assert service._reactor is reactor
+
+
+def test_with_workers_it_is_their_parent_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    options = parsed("--port", "0", "--workers", "3", "--redis", "redis://redis.example")
+    service: Any = makeService(options)
+    assert isinstance(service, WorkersService)
+    assert len(list(service.crew)) == 3
+
+
+def test_what_a_worker_would_refuse_is_refused_before_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    options = parsed("--port", "0", "--workers", "3", "--redis", "http://redis.example")
+    with pytest.raises(SystemExit, match="wsrelay: redis: "):
+        makeService(options)
+
+
+def test_a_parent_that_gives_up_ends_with_a_status_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registered: list[Any] = []
+    stopped: list[bool] = []
+    monkeypatch.setattr("atexit.register", lambda *call: registered.append(call))
+
+    class Reactor:
+        def stop(self) -> None:
+            stopped.append(True)
+
+    _give_up(Reactor())
+    assert (registered, stopped) == ([(os._exit, 1)], [True])

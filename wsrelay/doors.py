@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from .callers import Callers
-from .config.settings import Settings, has_plain_port, is_development
+from .config.settings import Settings, has_plain_port, is_development, tls_listeners
 from .core.notices import Tally
 from .frontdoor import FrontDoorFactory
 from .inheriting import inherited
@@ -83,33 +83,33 @@ class Doors:
             callers=callers,
         )
 
-    def places(
-        self, certificates: Certificates
-    ) -> Iterator[tuple[Sequence[str], IProtocolFactory]]:
-        """Endpoints, and what stands behind them: the plain ones first, then those of TLS."""
+    def behind(self, certificates: Certificates) -> Iterator[IProtocolFactory]:
+        """What stands behind each of ``places``."""
         settings = self._settings
         if settings.listen or has_plain_port(settings):
-            listen = settings.listen or inherited(self._reactor, settings)
-            yield (
-                self._endpoints(listen, settings.host, settings.port),
-                self._proxies.before(self.front, settings.proxy_protocol),
-            )
+            yield self._proxies.before(self.front, settings.proxy_protocol)
         for door in certificates.doors:
-            tls = door.settings
             behind = door.factory(self.front, self._reactor, self._failures)
-            yield (
-                self._endpoints(tls.listen, tls.host or settings.host, tls.port),
-                self._proxies.before(behind, tls.proxy_protocol),
-            )
+            yield self._proxies.before(behind, door.settings.proxy_protocol)
 
-    def _endpoints(self, listen: Sequence[str], host: str, port: int) -> Sequence[str]:
-        if listen:
-            return listen
-        if host:
-            return [tcp_endpoint(host, port)]
-        if is_development(self._settings):
-            return [tcp_endpoint(host, port) for host in ("127.0.0.1", "::1")]
-        return [tcp_endpoint(any_address(), port)]
+
+def places(settings: Settings, reactor: Any) -> Iterator[Sequence[str]]:
+    """Where to listen: the endpoints of the plain port, if there is one, then of each of TLS."""
+    if settings.listen or has_plain_port(settings):
+        listen = settings.listen or inherited(reactor, settings)
+        yield _endpoints(settings, listen, settings.host, settings.port)
+    for tls in tls_listeners(settings):
+        yield _endpoints(settings, tls.listen, tls.host or settings.host, tls.port)
+
+
+def _endpoints(settings: Settings, listen: Sequence[str], host: str, port: int) -> Sequence[str]:
+    if listen:
+        return listen
+    if host:
+        return [tcp_endpoint(host, port)]
+    if is_development(settings):
+        return [tcp_endpoint(host, port) for host in ("127.0.0.1", "::1")]
+    return [tcp_endpoint(any_address(), port)]
 
 
 def development_advice(ports: Sequence[IListeningPort]) -> str:

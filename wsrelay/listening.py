@@ -52,7 +52,6 @@ def listen(
 ) -> list[IListeningPort]:
     """Listen on every endpoint, or on none: ``CannotStart`` if one of them can't be had."""
     ports: list[IListeningPort] = []
-    transport = partial(EagerServer, wave=wave)
     for description in descriptions:
         try:
             endpoint = serverFromString(reactor, description)
@@ -68,15 +67,22 @@ def listen(
             for opened in ports:
                 opened.stopListening()
             raise _explained(description, port)
-        if type(port) in (tcp.Port, SharedPort):
-            port.transport = transport  # type: ignore[attr-defined]
-            keep_little_unsent(port.socket)  # type: ignore[attr-defined]
-        if descriptors is not None and isinstance(port, tcp.Port):
-            port.doRead = Acceptor(port, descriptors).accept  # type: ignore[method-assign]
-        if is_adopted:
-            _inherited.add(port)
+        serve(port, wave, descriptors, outlives=is_adopted)
         ports.append(port)
     return ports
+
+
+def serve(
+    port: IListeningPort, wave: Wave | None, descriptors: Descriptors | None, *, outlives: bool
+) -> None:
+    """Have its connections read in waves, and counted; ``outlives``: the socket is another's."""
+    if type(port) is tcp.Port or isinstance(port, SharedPort):
+        port.transport = partial(EagerServer, wave=wave)  # type: ignore[assignment]
+        keep_little_unsent(port.socket)
+    if descriptors is not None and isinstance(port, tcp.Port):
+        port.doRead = Acceptor(port, descriptors).accept  # type: ignore[method-assign]
+    if outlives:
+        _inherited.add(port)
 
 
 def _why_not(description: str, error: Exception) -> str:

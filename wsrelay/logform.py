@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import json
 from twisted.logger import (
     FileLogObserver,
+    ILogObserver,
     LogEvent,
     formatEvent,
     formatEventAsClassicLogText,
@@ -84,3 +85,12 @@ def observer_for(options: MutableMapping[str, Any] | None, form: str) -> Any:
         observer.formatEvent = as_json if form == "json" else as_text
         return observer
     return None  # syslog has a form of its own
+
+
+def bring_along(application: Any, observer: Any) -> None:
+    """Give the application what writes its log.
+
+    ``twistd`` looks for it there when it starts its log (``AppLogger``, Twisted 26.10).
+    """
+    if observer is not None and hasattr(application, "setComponent"):
+        application.setComponent(ILogObserver, observer)

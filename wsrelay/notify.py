@@ -29,8 +29,13 @@ class Notify:
         clock: IReactorTime,
         status: Callable[[], str],
         environ: MutableMapping[str, str] = os.environ,
+        is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``status`` gives the line that ``systemctl status`` shows."""
+        """``status`` gives the line that ``systemctl status`` shows.
+
+        While ``is_alive`` says no, there is no sign of life.
+        """
+        self._is_alive = is_alive
         self._clock = clock
         self._status = status
         self._told = ""
@@ -96,7 +101,8 @@ class Notify:
 
     def _sign_of_life(self) -> None:
         assert self._interval is not None
-        self._send("WATCHDOG=1")
+        if self._is_alive():
+            self._send("WATCHDOG=1")
         self._again(self._interval, self._sign_of_life)
 
     def _again(self, seconds: float, what: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ within one turn of the reactor, so nobody ever meets a half of it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -78,6 +78,46 @@ class Rooms:
     call_later: CallLater
 
 
+#: What stands against taking a configuration up.
+FAULTS = (ConfigurationError, CannotStart, ValueError)
+
+
+def judged(
+    running: Settings, asked: Settings, started_for_development: bool
+) -> tuple[Settings, list[str]]:
+    """What can be taken up of ``asked``, and the names of those that changed and can't be.
+
+    Raises ``ConfigurationError`` when that would serve the development app to strangers.
+    """
+    changed = {
+        name
+        for name in Settings.__struct_fields__
+        if getattr(running, name) != getattr(asked, name)
+    }
+    if _tls_places(running) == _tls_places(asked):
+        changed -= TLS
+    if is_development(asked) != started_for_development:
+        if is_development(asked):
+            raise ConfigurationError(
+                "apps: none is left, and the development app, whose secret is public, is "
+                "served only by a relay that was started on loopback for it"
+            )
+        if not asked.listen:
+            changed.add("host")  # on all interfaces, unless it is said
+    pending = sorted(changed - LIVE)
+    return structs.replace(asked, **{name: getattr(running, name) for name in pending}), pending
+
+
+def say_fault(fault: object) -> None:
+    told = str(fault).removeprefix("wsrelay: ")
+    _log.error("Reload: {fault}; nothing was changed", fault=told)
+
+
+def say_pending(names: Sequence[str]) -> None:
+    if names:
+        _log.warn("Reload: {names} changed and will count after a restart", names=", ".join(names))
+
+
 class Reloading:
     """Takes up a changed configuration; ``read`` reads all of it, as at the start."""
 
@@ -94,47 +134,37 @@ class Reloading:
         Only the farewells of an app that is gone go on for some turns of the reactor.
         """
         try:
-            asked = self._read()
-            pending = self._pending(asked)
-            new = structs.replace(asked, **{name: getattr(self._running, name) for name in pending})
-            Apps(new.apps)
-            change_over = [
-                self._rooms.messenger.prepare(new.apps),
-                self._rooms.certificates.prepare(tls_listeners(new)),
-            ]
-        except (ConfigurationError, CannotStart, ValueError) as fault:
-            told = str(fault).removeprefix("wsrelay: ")
-            _log.error("Reload: {fault}; nothing was changed", fault=told)
+            new, pending = judged(self._running, self._read(), self._started_for_development)
+            take_up = self.prepare(new)
+        except FAULTS as fault:
+            say_fault(fault)
             return
-        for change in change_over:
-            change()
-        self._set_limits(new)
-        self._serve(new.apps)
-        changed = [name for name in LIVE - {"apps"} if self._differs(name, new)]
-        self._running = new
-        _log.info("Reload: done{changed}", changed="".join(f"; {name}" for name in sorted(changed)))
-        if pending:
-            _log.warn(
-                "Reload: {names} changed and will count after a restart", names=", ".join(pending)
+        take_up()
+        say_pending(pending)
+
+    def prepare(self, new: Settings) -> Callable[[], None]:
+        """Judge what ``judged`` gave, and change nothing yet; what is returned takes it up.
+
+        Raises one of ``FAULTS``.
+        """
+        Apps(new.apps)
+        change_over = [
+            self._rooms.messenger.prepare(new.apps),
+            self._rooms.certificates.prepare(tls_listeners(new)),
+        ]
+
+        def take_up() -> None:
+            for change in change_over:
+                change()
+            self._set_limits(new)
+            self._serve(new.apps)
+            changed = [name for name in LIVE - {"apps"} if self._differs(name, new)]
+            self._running = new
+            _log.info(
+                "Reload: done{changed}", changed="".join(f"; {name}" for name in sorted(changed))
             )
 
-    def _pending(self, asked: Settings) -> list[str]:
-        """The settings that have changed and can't be taken up, by name.
-
-        Raises ``ConfigurationError`` when that would serve the development app to strangers.
-        """
-        changed = {name for name in Settings.__struct_fields__ if self._differs(name, asked)}
-        if _tls_places(self._running) == _tls_places(asked):
-            changed -= TLS
-        if is_development(asked) != self._started_for_development:
-            if is_development(asked):
-                raise ConfigurationError(
-                    "apps: none is left, and the development app, whose secret is public, is "
-                    "served only by a relay that was started on loopback for it"
-                )
-            if not asked.listen:
-                changed.add("host")  # on all interfaces, unless it is said
-        return sorted(changed - LIVE)
+        return take_up
 
     def _differs(self, name: str, asked: Settings) -> bool:
         return bool(getattr(self._running, name) != getattr(asked, name))

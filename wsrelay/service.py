@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort
-from twisted.logger import ILogObserver, Logger
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .assembling import assemble
@@ -22,9 +23,10 @@ from .core.ports import Observer
 from .core.readiness import Readiness
 from .core.visitors import Visitors
 from .descriptors import Descriptors, raise_limit
-from .doors import Doors, development_advice
+from .doors import Doors, development_advice, places
 from .listening import CannotStart, endpoint_of, listen, name_of
 from .log import Refusals, log_connection, observers, spawn
+from .logform import bring_along
 from .metrics.edges import Edges
 from .metrics.service import MetricsService
 from .notify import Notify
@@ -33,7 +35,7 @@ from .pusher.surroundings import Surroundings
 from .reloading import Reloading, Rooms
 from .sharing import SharingReactor
 from .stopping import Stopping
-from .tls.certificates import Certificates
+from .tls.certificates import NOTHING, Certificates
 from .transport import Wave, wave_on
 from .web.desk import Desk
 from .web.quota import Quotas
@@ -41,6 +43,22 @@ from .webhooks.messenger import Messenger
 from .webhooks.sender import Sender
 
 _log = Logger(namespace="wsrelay")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process of several is given by the one that started it."""
+
+    #: Listens with the sockets that were opened for it, given what stands behind each place.
+    listen: Callable[
+        [Iterable[IProtocolFactory], Wave | None, Descriptors], Iterable[IListeningPort]
+    ]
+    #: What stands in files that only the other one could read, by their paths.
+    files: Mapping[str, bytes]
+
+
+#: For a relay that is built and never started.
+NO_PART = Part(lambda behind, wave, descriptors: (), NOTHING)
 
 
 class RelayService(MultiService):
@@ -52,8 +70,12 @@ class RelayService(MultiService):
         reactor: Any,
         log_observer: Any = None,
         read: Callable[[], Settings] | None = None,
+        part: Part | None = None,
     ) -> None:
-        """``read`` reads the settings anew when they are to be reloaded."""
+        """``read`` reads the settings anew when they are to be reloaded.
+
+        ``part`` when the relay consists of several processes, and this is one.
+        """
         super().__init__()
         self.setName("wsrelay")
         self._settings = settings
@@ -61,7 +83,10 @@ class RelayService(MultiService):
         self._reactor = reactor
         self._ports: list[IListeningPort] = []
         self._wave: Wave | None = None
-        self.certificates = Certificates(tls_listeners(settings), reactor, time.time)
+        self._part = part
+        self.certificates = Certificates(
+            tls_listeners(settings), reactor, time.time, part.files if part else NOTHING
+        )
         self.tally = Tally()
         self.readiness = Readiness()
         self.readiness.withdraw("start", "the server is starting")
@@ -120,7 +145,7 @@ class RelayService(MultiService):
             drain=settings.drain,
             said=settings.successor,
         )
-        if settings.metrics_port:
+        if settings.metrics_port and part is None:
             MetricsService(
                 self, reactor, settings.metrics_port, settings.metrics_host
             ).setServiceParent(self)
@@ -137,7 +162,7 @@ class RelayService(MultiService):
             certificates=self.certificates,
             call_later=reactor.callLater,
         )
-        self._reloading = Reloading(settings, read or (lambda: settings), rooms)
+        self.reloading = Reloading(settings, read or (lambda: settings), rooms)
 
     def listening(self) -> Sequence[str]:
         """Where it listens: ``tcp 127.0.0.1:6001``."""
@@ -162,12 +187,8 @@ class RelayService(MultiService):
     # -- starting ------------------------------------------------------------------------
 
     def setServiceParent(self, parent: Any) -> None:
-        """Join the application, and bring along what writes its log.
-
-        ``twistd`` looks for it there when it starts its log (``AppLogger``, Twisted 26.10).
-        """
-        if self._log_observer is not None and hasattr(parent, "setComponent"):
-            parent.setComponent(ILogObserver, self._log_observer)
+        """Join the application, and bring along what writes its log."""
+        bring_along(parent, self._log_observer)
         super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
@@ -178,11 +199,17 @@ class RelayService(MultiService):
     def _listen(self) -> None:
         if self._ports:
             return
-        self._wave = wave_on(self._reactor)
+        wave = self._wave = wave_on(self._reactor)
+        behind = self._doors.behind(self.certificates)
+        if self._part is not None:
+            self._ports = list(self._part.listen(behind, wave, self._descriptors))
+            return
         reactor = SharingReactor(self._reactor) if self._settings.reuse_port else self._reactor
         try:
-            for endpoints, factory in self._doors.places(self.certificates):
-                self._ports += listen(reactor, endpoints, factory, self._wave, self._descriptors)
+            for endpoints, factory in zip(
+                places(self._settings, self._reactor), behind, strict=True
+            ):
+                self._ports += listen(reactor, endpoints, factory, wave, self._descriptors)
         except CannotStart:
             for port in self._ports:
                 port.stopListening()
@@ -195,13 +222,18 @@ class RelayService(MultiService):
             self.room.start()
         self.websocket.sweep.start()
         self.certificates.start()
+        if self._part is None:
+            self.introduce()
+        self.readiness.restore("start")
+        self.notify.started()
+
+    def introduce(self) -> None:
+        """Say in the log who is there, where, and for whom."""
         names = " and ".join(map(name_of, self._ports))
         _log.info("Listening on {names} for {apps}", names=names, apps=self._describe_apps())
         self._descriptors.say_limit()
         if is_development(self._settings):
             _log.warn("{advice}", advice=development_advice(self._ports))
-        self.readiness.restore("start")
-        self.notify.started()
 
     def _status(self) -> str:
         """As the service manager shows it."""
@@ -216,7 +248,7 @@ class RelayService(MultiService):
         """Take up what has changed in the configuration and the certificates; see ``reloading``."""
         self.notify.reloading()
         try:
-            self._reloading.reload()
+            self.reloading.reload()
         finally:
             self.notify.reloaded()
 

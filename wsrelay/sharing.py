@@ -16,6 +16,7 @@ import ctypes
 import select
 import socket
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -47,15 +48,15 @@ def always(index: int) -> list[_Instruction]:
     return [(0x06, 0, 0, index)]
 
 
-def anybody_but(index: int, others: int) -> list[_Instruction]:
-    """The program that deals to one of the ``others`` by chance, never to ``index``."""
-    return [
-        _LOAD_RANDOM,
-        (0x94, 0, 0, others),  # A %= others
-        (0x35, 0, 1, index),  # if A >= index
-        (0x04, 0, 0, 1),  # A += 1
-        _RETURN_A,
-    ]
+def anybody_but(those: Iterable[int], others: int) -> list[_Instruction]:
+    """The program that deals to one of the ``others`` by chance, never to one of ``those``."""
+    program = [_LOAD_RANDOM, (0x94, 0, 0, others)]  # A %= others
+    for index in sorted(those):
+        program += [
+            (0x35, 0, 1, index),  # if A >= index
+            (0x04, 0, 0, 1),  # A += 1
+        ]
+    return [*program, _RETURN_A]
 
 
 #: The program that lets no packet in.
@@ -112,7 +113,7 @@ class SharedPort(tcp.Port):
             index = self._index(many) if many > 1 else None
             if index is None:
                 return False
-            attach(self.socket, anybody_but(index, many - 1))
+            attach(self.socket, anybody_but([index], many - 1))
         except OSError as error:
             _log.warn("connections can't be dealt to the other processes: {error}", error=error)
             self._detach()

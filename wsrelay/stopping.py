@@ -79,18 +79,20 @@ class Stopping:
         self._messenger = messenger
         self._drain_seconds = drain
         self._said = said
+        #: What is known already of who goes on; ``None``: it is found out when that matters.
+        self.known: Successor | None = None
         self._drain: Drain[Listener] | None = None
         self._waiting: Deferred[None] | None = None
         self._is_hurried = False
 
     async def run(self, ports: Sequence[Any]) -> None:
         """All six steps."""
-        found = successor(ports, self._said)
+        found = self.known or successor(ports, self._said)
         is_present = found is Successor.PRESENT
         seconds = self._drain_seconds if is_present else 0.0
-        patience = CLOSE_TIMEOUT if is_present else CLOSE_TIMEOUT_WITHOUT_SUCCESSOR
+        patience = _patience(found)
         self._readiness.withdraw("drain", REASON)
-        self._notify.stopping(seconds + patience + GRACE + MESSENGER_TIMEOUT)
+        self._notify.stopping(longest(found, self._drain_seconds))
         shared = [
             port
             for port in ports
@@ -160,6 +162,17 @@ class Stopping:
         if timer is not None and timer.active():
             timer.cancel()
         what.cancel()
+
+
+def longest(found: Successor, drain: float) -> float:
+    """Seconds that it may take altogether."""
+    seconds = drain if found is Successor.PRESENT else 0.0
+    return seconds + _patience(found) + GRACE + MESSENGER_TIMEOUT
+
+
+def _patience(found: Successor) -> float:
+    is_present = found is Successor.PRESENT
+    return CLOSE_TIMEOUT if is_present else CLOSE_TIMEOUT_WITHOUT_SUCCESSOR
 
 
 def _silence(client: Listener) -> float:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from twisted.application.service import IService
 from twisted.python import usage
 
+from .config.cores import workers_of
 from .config.resolve import ConfigurationError, Given, reader, resolve
 from .logfile import file_of, reopen
 from .logform import observer_for
-from .service import RelayService
+from .service import NO_PART, RelayService
+from .workers.parent import WorkersService
 
 
 class Options(usage.Options):
@@ -43,6 +47,7 @@ class Options(usage.Options):
             None,
             "Redis of several nodes: redis://HOST:PORT [none]",
         ],
+        ["workers", None, None, "Processes, with --redis: a number, or auto: one a core [1]"],
         ["echo-path", None, None, "Path that echoes messages, for conformance suites [none]"],
     ]
     optFlags = [
@@ -96,6 +101,7 @@ class Options(usage.Options):
                     "deflate": bool(self["deflate"]) or None,
                     "metrics_port": self["metrics-port"],
                     "redis": self["redis"],
+                    "workers": self["workers"],
                     "echo_path": self["echo-path"],
                 }.items()
                 if value is not None
@@ -123,7 +129,16 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     observer = observer_for(options.parent, options.settings.log_format)
-    relay = RelayService(options.settings, reactor, observer, options.read)
+    many = workers_of(options.settings)
+    relay: RelayService | WorkersService
+    if many > 1:
+        relay = WorkersService(
+            options.settings, many, reactor, observer, options.read, partial(_give_up, reactor)
+        )
+        # What a worker would refuse is refused here, before anything is started, and once.
+        RelayService(options.settings, reactor, part=NO_PART)
+    else:
+        relay = RelayService(options.settings, reactor, observer, options.read)
     _reload_on_hangup(reactor, relay)
     _reopen_on_usr1(reactor, observer)
     reactor.addSystemEventTrigger("before", "shutdown", _end_at_the_next_signal, reactor, relay)
@@ -137,7 +152,13 @@ def _reopen_on_usr1(reactor: Any, observer: Any) -> None:
         signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(reopen, log))
 
 
-def _reload_on_hangup(reactor: Any, relay: RelayService) -> None:
+def _give_up(reactor: Any) -> None:
+    """Stop, and let whoever started this see that it failed. ``twistd`` (26.10) has no way to."""
+    atexit.register(os._exit, 1)
+    reactor.stop()
+
+
+def _reload_on_hangup(reactor: Any, relay: RelayService | WorkersService) -> None:
     """SIGHUP means to reload, unless it comes because the terminal was closed."""
     is_in_terminal = os.isatty(0)
 
@@ -148,7 +169,7 @@ def _reload_on_hangup(reactor: Any, relay: RelayService) -> None:
     signal.signal(signal.SIGHUP, hung_up)
 
 
-def _end_at_the_next_signal(reactor: Any, relay: RelayService) -> None:
+def _end_at_the_next_signal(reactor: Any, relay: RelayService | WorkersService) -> None:
     """The first signal stopped the reactor; the next one ends the waiting for clients."""
 
     def signalled(number: int, frame: object) -> None:

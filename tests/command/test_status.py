@@ -106,6 +106,18 @@ def test_numbers_are_shown_as_they_are_told(run: Run) -> None:
     assert json.loads(told.out) == TOLD
 
 
+def test_each_worker_has_its_line(run: Run) -> None:
+    workers = [
+        {"worker": 1, "pid": 4243, "ready": True, "connections": 312, "restarts": 0},
+        {"worker": 2, "pid": None, "ready": False, "connections": 0, "restarts": 7},
+    ]
+    with answering({"/status": (200, {**TOLD, "workers": workers})}) as url:
+        ended = run("status", "--metrics-url", url)
+    lines = [line.split() for line in ended.out.splitlines()]
+    assert ["1", "4243", "312", "0", "yes"] in lines
+    assert ["2", "none", "0", "7", "no"] in lines
+
+
 def test_one_that_is_not_ready_says_why_and_ends_with_1(run: Run) -> None:
     reasons = ["the server is draining"]
     with answering({"/status": (200, {**TOLD, "ready": False, "reasons": reasons})}) as url:

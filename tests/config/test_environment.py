@@ -46,6 +46,7 @@ def error_of(**environ: str) -> str:
         ("SUCCESSOR", "present", "present"),
         ("REUSE_PORT", "true", True),
         ("DEFLATE", "true", True),
+        ("WORKERS", "1", 1),
         ("METRICS_PORT", "9700", 9700),
         ("METRICS_HOST", "::1", "::1"),
         ("ECHO_PATH", "/echo", "/echo"),

@@ -410,3 +410,15 @@ def test_each_setting_that_is_said_has_the_source_that_won(tmp_path: Path) -> No
         "apps.2": str(toml),
     }
     assert sources(Given(), {}) == {}
+
+
+def test_several_processes_need_a_redis() -> None:
+    given = Given(settings={"workers": "4"})
+    with pytest.raises(ConfigurationError) as refused:
+        resolve(given, {})
+    assert str(refused.value) == (
+        "workers: 4 processes are one relay only by way of a Redis, and none is configured "
+        "(--redis redis://127.0.0.1:6379); --workers 1 needs none"
+    )
+    assert resolve(given, {"WSRELAY_REDIS": "redis://redis.example"}).workers == 4
+    assert resolve(Given(settings={"workers": "1"}), {}).workers == 1

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from prometheus_client.core import Metric
+from twisted.internet.task import Clock
 
 from tests.metrics.promql import (
     ALERTS,
@@ -21,6 +24,9 @@ from tests.metrics.promql import (
 )
 from tests.metrics.test_collector import busy
 from tests.metrics.watching import watched
+from wsrelay.workers.counting import Counting
+from wsrelay.workers.crew import Crew
+from wsrelay.workers.slot import Slot
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 #: Prometheus' own, which no relay tells.
@@ -42,13 +48,24 @@ def registry() -> dict[str, Told]:
         guest = seen.relay.guest()
         guest.say("pusher:subscribe", data={"channel": "private-room", "auth": "no"})
         seen.relay.turn()
-        for family in seen.metrics.site._registry.collect():
+        for family in (*seen.metrics.site._registry.collect(), *of_workers()):
             name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
             labels = {label for sample in family.samples for label in sample.labels} - {"le"}
             if name == "wsrelay_tls_certificate_expiry_timestamp_seconds":
                 labels = {"file"}  # this relay has none
+            if name in told:  # of one and of all workers
+                continue
             told[name] = Told(family.type, tuple(sorted(labels)), family.documentation)
     return told
+
+
+def of_workers() -> Iterator[Metric]:
+    """What the parent of several processes tells besides."""
+    clock = Clock()
+    crew = Crew(clock)
+    quiet: Any = None
+    crew.slots = [Slot(1, clock, clock.seconds, quiet, heard=quiet, gone=quiet)]
+    return Counting(crew, 0.0, clock.seconds).summed.collect()
 
 
 def samples(registry: dict[str, Told]) -> dict[str, set[str]]:

@@ -20,7 +20,7 @@ def kind_of(seen: Watched, accept: str) -> tuple[int, str, bytes]:
     return status, headers["content-type"], body
 
 
-def test_the_two_pages_are_told_and_no_other() -> None:
+def test_the_pages_are_told_and_no_other() -> None:
     with watched() as seen:
         status, headers, body = seen.asked(request("GET", "/metrics"))
         assert (status, headers["content-type"]) == (200, TEXT)
@@ -29,7 +29,7 @@ def test_the_two_pages_are_told_and_no_other() -> None:
         status, headers, body = seen.asked(request("GET", "/status?pretty"))
         assert (status, headers["content-type"]) == (200, "application/json")
         assert json.loads(body)["ready"] is True
-        for path in ("/", "/metrics/", "/up", "/../etc/passwd"):
+        for path in ("/", "/metrics/", "/up/", "/../etc/passwd"):
             status, _, body = seen.asked(request("GET", path))
             assert (status, b"/metrics" in body) == (404, True)
 
@@ -136,3 +136,12 @@ def test_a_fault_of_ours_is_500_without_details(monkeypatch: pytest.MonkeyPatch)
         status, _, body = seen.asked(request("GET", "/status"))
     assert (status, b"hush" in body) == (500, False)
     assert len(told) == 1
+
+
+def test_whether_the_whole_relay_is_up_and_ready_is_told_here_too() -> None:
+    with watched() as seen:
+        assert seen.asked(request("GET", "/up"))[::2] == (200, b'{"health":"OK"}')
+        assert seen.asked(request("GET", "/ready"))[::2] == (200, b'{"ready":true}')
+        seen.relay.service.readiness.withdraw("redis", "Redis: refused")
+        status, _, body = seen.asked(request("GET", "/ready"))
+        assert (status, json.loads(body)) == (503, {"error": "Redis: refused", "code": 503})

@@ -43,13 +43,15 @@ def sharing(port: int, cwd: Path, drain: float = 2.0) -> Iterator[Process]:
 
 
 @contextmanager
-def inheriting(listening: socket.socket, cwd: Path, domain: str = "INET") -> Iterator[Process]:
+def inheriting(
+    listening: socket.socket, cwd: Path, domain: str = "INET", options: tuple[str, ...] = ()
+) -> Iterator[Process]:
     """A relay that is given a listening socket as systemd gives it."""
     # Not dash, which knows no descriptor above 9.
     script = f'LISTEN_PID=$$ exec "$@" 3<&{listening.fileno()}'
     with running(
         *("/bin/bash", "-c", script, "bash", str(BIN / TWISTD[0])),
-        *(*TWISTD[1:], "--listen", f"systemd:domain={domain}:index=0"),
+        *(*TWISTD[1:], "--listen", f"systemd:domain={domain}:index=0", *options),
         cwd=cwd,
         pass_fds=(listening.fileno(),),
         LISTEN_FDS="1",

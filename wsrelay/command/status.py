@@ -114,6 +114,19 @@ def _show(told: dict[str, Any]) -> None:
         for app in told["apps"]:
             apps.add_row(escape(str(app["id"])), str(app["connections"]), str(app["channels"]))
         terminal.print(apps)
+    if told.get("workers"):
+        workers = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("worker", "process", "connections", "replaced", "ready"):
+            workers.add_column(title, justify="right")
+        for each in told["workers"]:
+            workers.add_row(
+                str(each["worker"]),
+                str(each["pid"] or "none"),
+                str(each["connections"]),
+                str(each["restarts"]),
+                "yes" if each["ready"] else "no",
+            )
+        terminal.print(workers)
 
 
 def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:

@@ -146,8 +146,9 @@ def _kind(described: inspect.Type) -> str:
     """The kind of a value in a reader's words, with its bounds."""
     if isinstance(described, inspect.Metadata):
         return _kind(described.type)
-    if isinstance(described, inspect.UnionType):  # a table, or none
-        return _kind(described.types[0])
+    if isinstance(described, inspect.UnionType):  # what else it may be than none
+        kinds = [_kind(each) for each in described.types if not isinstance(each, inspect.NoneType)]
+        return " or ".join(kinds)
     if isinstance(described, inspect.LiteralType):
         return " or ".join(f"`{value}`" for value in described.values)
     if isinstance(described, inspect.IntType | inspect.FloatType):

@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from ..core.apps import App, Apps
 from ..edge.trust import Trusted
 from . import dotenv
+from .cores import workers_of
 from .environment import layer_from
 from .layer import ConfigurationError, Layer
 from .settings import DEVELOPMENT_APP, Settings, tls_listeners
@@ -67,6 +68,7 @@ def resolve(given: Given, environ: Mapping[str, str]) -> Settings:
     _refuse_half_a_pair(settings, said)
     _refuse_twin_ports(settings)
     _refuse_unknown_proxies(settings)
+    _refuse_strange_workers(settings)
     return settings
 
 
@@ -212,6 +214,16 @@ def _refuse_unknown_proxies(settings: Settings) -> None:
     if is_gated and not trusted:
         raise ConfigurationError(
             "proxy_protocol: needs trusted_proxies, the addresses of the proxies that connect"
+        )
+
+
+def _refuse_strange_workers(settings: Settings) -> None:
+    """Processes that do not know of each other would be as many relays on one port."""
+    many = workers_of(settings)
+    if many > 1 and settings.redis is None:
+        raise ConfigurationError(
+            f"workers: {many} processes are one relay only by way of a Redis, and none is "
+            "configured (--redis redis://127.0.0.1:6379); --workers 1 needs none"
         )
 
 

@@ -15,6 +15,8 @@ DEVELOPMENT_APP = App(
     secret=Secret("local-secret"),
     client_events="members",
 )
+#: Processes of one relay, at most.
+MOST_WORKERS = 128
 
 
 class Certificate(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -200,6 +202,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "one for each core, or the next one while this one stops."
         ),
     ] = False
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=MOST_WORKERS)] | Literal["auto"],
+        Meta(description="Processes that are one relay by way of `redis`; `auto`: one a core."),
+    ] = 1
     deflate: Annotated[
         bool,
         Meta(

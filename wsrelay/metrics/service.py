@@ -12,19 +12,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import CollectorRegistry
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
-from .collector import Metrics
-from .lag import Lag
-from .process import Process
+from .measured import Measured
 from .seen import Seen
 from .site import MetricsSite
-from .status import status
 
 _log = Logger(namespace="wsrelay")
 
@@ -32,38 +28,19 @@ _log = Logger(namespace="wsrelay")
 RETRY = 2.0
 
 
-class MetricsService(Service):
-    """``timer`` is monotonic, ``now`` Unix time; both in seconds."""
+class MetricsListener(Service):
+    """Has the port, sooner or later."""
 
-    def __init__(
-        self,
-        seen: Seen,
-        reactor: Any,
-        port: int,
-        host: str,
-        timer: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, reactor: Any, port: int, host: str, site: MetricsSite) -> None:
         self._reactor = reactor
         self._place = port, host
         self._port: IListeningPort | None = None
         self._retry: IDelayedCall | None = None
         self._has_complained = False
-        started_at, began = now(), timer()
-        self._lag = Lag(reactor, timer)
-        registry = CollectorRegistry()
-        for collector in (Metrics(seen, self._lag), Process(started_at)):
-            registry.register(collector)
-        self.site = MetricsSite(
-            reactor,
-            registry,
-            lambda: status(seen, self._lag, started_at, timer() - began),
-            timer,
-        )
+        self.site = site
 
     def startService(self) -> None:
         super().startService()
-        self._lag.start()
         self._listen()
 
     def _listen(self) -> None:
@@ -99,8 +76,33 @@ class MetricsService(Service):
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        self._lag.stop()
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
         return Deferred.fromCoroutine(self._close())
+
+
+class MetricsService(MetricsListener):
+    """Of this process. ``timer`` is monotonic, ``now`` Unix time; both in seconds."""
+
+    def __init__(
+        self,
+        seen: Seen,
+        reactor: Any,
+        port: int,
+        host: str,
+        timer: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        measured = Measured(seen, reactor, timer, now)
+        self._lag = measured.lag
+        site = MetricsSite(reactor, measured.registry, measured.status, timer)
+        super().__init__(reactor, port, host, site)
+
+    def startService(self) -> None:
+        self._lag.start()
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:
+        self._lag.stop()
+        return super().stopService()

@@ -1,4 +1,7 @@
-"""HTTP for those who watch: ``/metrics`` and ``/status``, read only, small and bounded."""
+"""HTTP for those who watch: ``/metrics``, ``/status``, ``/up`` and ``/ready``.
+
+Read only, small and bounded.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 from msgspec import json
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder, generate_latest
+from prometheus_client.registry import Collector
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -83,7 +87,7 @@ class MetricsSite(http.HTTPFactory):
     def __init__(
         self,
         reactor: IReactorTime,
-        registry: CollectorRegistry,
+        registry: CollectorRegistry | Collector,
         status: Callable[[], Any],
         timer: Callable[[], float],
     ) -> None:
@@ -103,15 +107,26 @@ class MetricsSite(http.HTTPFactory):
 
     def answer(self, method: bytes, path: bytes, accept: str) -> tuple[int, Page]:
         """Status and page; a fault of ours is logged and answered 500."""
-        if path not in (b"/metrics", b"/status"):
-            return 404, (_TEXT, b"here are /metrics (Prometheus) and /status (JSON)\n")
+        if path not in (b"/metrics", b"/status", b"/up", b"/ready"):
+            return 404, (_TEXT, b"here are /metrics (Prometheus), /status (JSON), /up, /ready\n")
         if method not in (b"GET", b"HEAD"):
             return 405, (_TEXT, b"expected GET, HEAD\n")
+        if path == b"/up":
+            return 200, (_JSON, b'{"health":"OK"}')
         try:
+            if path == b"/ready":
+                return self._ready()
             return 200, self._page(path, accept)
         except Exception:
             _log.failure("{path} could not be told", path=path.decode())
             return 500, (_TEXT, b"internal error; the server's log says more\n")
+
+    def _ready(self) -> tuple[int, Page]:
+        """As on the port of the clients, but of the whole relay."""
+        told = self._status()
+        if told["ready"]:
+            return 200, (_JSON, b'{"ready":true}')
+        return 503, (_JSON, json.encode({"error": "; ".join(told["reasons"]), "code": 503}))
 
     def _page(self, path: bytes, accept: str) -> Page:
         kind, make = (
@@ -134,6 +149,7 @@ class MetricsSite(http.HTTPFactory):
             encode, kind = choose_encoder(accept)
         except (TypeError, ValueError):  # a version that is no number (prometheus_client 0.26)
             encode, kind = generate_latest, _TEXT
+        # A collector is all that they ask of it (prometheus_client 0.26).
         return kind, partial(encode, self._registry)
 
     def log(self, request: http.Request) -> None:

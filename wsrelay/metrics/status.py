@@ -23,7 +23,7 @@ def status(seen: Seen, lag: Lag, started_at: float, uptime: float) -> Mapping[st
     return {
         "version": __version__,
         "pid": os.getpid(),
-        "started_at": _iso(started_at),
+        "started_at": iso(started_at),
         "uptime_seconds": round(uptime, 3),
         "ready": seen.readiness.is_ready,
         "reasons": seen.readiness.reasons,
@@ -40,7 +40,7 @@ def status(seen: Seen, lag: Lag, started_at: float, uptime: float) -> Mapping[st
         "refused_total": sum(seen.edges.refused.values()),
         "reactor_lag_seconds": round(lag.recent_max, 6),
         "certificates": [
-            {"names": shown.names, "not_after": _iso(shown.expires_at)}
+            {"names": shown.names, "not_after": iso(shown.expires_at)}
             for _, shown in soonest(seen.certificates)
         ],
         "webhooks": {
@@ -51,5 +51,5 @@ def status(seen: Seen, lag: Lag, started_at: float, uptime: float) -> Mapping[st
     }
 
 
-def _iso(moment: float) -> str:
+def iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

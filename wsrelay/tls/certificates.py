@@ -7,14 +7,15 @@ use until its files hold another that can be used.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from msgspec import structs
 from OpenSSL import SSL
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -23,11 +24,14 @@ from twisted.logger import Logger
 from ..config.settings import Certificate, TlsListener
 from ..listening import CannotStart
 from .door import TlsDoor
-from .pair import Pair, Unusable, read_certificates, read_pair
+from .files import with_whole_paths
+from .pair import ContentOf, Pair, Unusable, content_of, read_certificates, read_pair
 from .profile import new_context
 from .watched import Watched
 
 _log = Logger(namespace="wsrelay")
+
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 DAY = 24 * 60 * 60
 #: Seconds between two looks at the files.
@@ -37,6 +41,7 @@ LOOK_EVERY = 5
 WARN_BEFORE = 14 * DAY
 
 
+_Content = TypeVar("_Content")
 #: Listeners with whole paths, and what stands in their files.
 _Read = tuple[
     Sequence[TlsListener],
@@ -49,15 +54,25 @@ class Certificates:
     """Reads the files, gives the doors what they show, and sees to it that this stays good."""
 
     def __init__(
-        self, listeners: Sequence[TlsListener], clock: IReactorTime, now: Callable[[], float]
+        self,
+        listeners: Sequence[TlsListener],
+        clock: IReactorTime,
+        now: Callable[[], float],
+        known: Mapping[str, bytes] = NOTHING,
     ) -> None:
-        """Read everything; ``now`` is the time of day. Raises ``CannotStart``."""
+        """Read everything; ``now`` is the time of day. Raises ``CannotStart``.
+
+        What is ``known``, by its whole path, was read by a process that may read more than this
+        one: it counts at the start for files that can't be used.
+        """
         self._now = now
+        self._known = known
         self._directory = os.getcwd()
         self._pairs: dict[Certificate, Watched[Pair]] = {}
         self._authorities: dict[str, Watched[list[x509.Certificate]]] = {}
         self.doors = [TlsDoor(listener) for listener in listeners]
         self._change_over(*self._read_for(listeners))
+        self._known = NOTHING
         self._looking = LoopingCall(self._look)
         self._days = LoopingCall(self._pass_a_day)
         self._looking.clock = self._days.clock = clock
@@ -78,22 +93,45 @@ class Certificates:
 
     def _read_for(self, listeners: Sequence[TlsListener]) -> _Read:
         """What is known already is kept, all else read. Raises ``CannotStart``."""
-        settings = [_with_whole_paths(listener, self._directory) for listener in listeners]
+        settings = [with_whole_paths(listener, self._directory) for listener in listeners]
         pairs: dict[Certificate, Watched[Pair]] = {}
         authorities: dict[str, Watched[list[x509.Certificate]]] = {}
         try:
             for listener in settings:
                 for files in listener.certificates:
                     if files not in pairs:
-                        pairs[files] = self._pairs.get(files) or _watched(files)
+                        pairs[files] = self._pairs.get(files) or self._watched(files)
                 path = listener.client_ca
                 if path and path not in authorities:
                     authorities[path] = self._authorities.get(path) or Watched(
-                        [path], partial(read_certificates, path)
+                        [path], self._reading(partial(read_certificates, path))
                     )
         except Unusable as fault:
             raise CannotStart(f"tls: {fault}") from fault
         return settings, pairs, authorities
+
+    def _watched(self, files: Certificate) -> Watched[Pair]:
+        paths = [path for path in (files.cert, files.key, files.chain) if path]
+        return Watched(paths, self._reading(partial(_usable, files)))
+
+    def _reading(self, read: Callable[[ContentOf], _Content]) -> Callable[[], _Content]:
+        """Reads the files; at the start, what is known instead if they can't be used."""
+
+        def known(path: str) -> bytes:
+            if path not in self._known:
+                raise Unusable(f"{path}: not known")
+            return self._known[path]
+
+        def reading() -> _Content:
+            try:
+                return read(content_of)
+            except Unusable:
+                if self._known:
+                    with suppress(Unusable):
+                        return read(known)
+                raise
+
+        return reading
 
     def _change_over(
         self,
@@ -205,10 +243,10 @@ def _described(files: Certificate, pair: Pair, moment: float | None = None) -> d
     }
 
 
-def _usable(files: Certificate) -> Pair:
+def _usable(files: Certificate, content_of: ContentOf) -> Pair:
     """The pair, tried out with OpenSSL. Raises ``Unusable``."""
     try:
-        pair = read_pair(files)
+        pair = read_pair(files, content_of)
         new_context(pair, "1.2")
     except SSL.Error as error:
         reasons = " and ".join(entry[-1] for entry in error.args[0])
@@ -216,29 +254,3 @@ def _usable(files: Certificate) -> Pair:
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise Unusable(f"{files.cert} with {files.key}: can't be used: {error}") from error
     return pair
-
-
-def _watched(files: Certificate) -> Watched[Pair]:
-    paths = [path for path in (files.cert, files.key, files.chain) if path]
-    return Watched(paths, partial(_usable, files))
-
-
-def _with_whole_paths(listener: TlsListener, directory: str) -> TlsListener:
-    """What is renewed later is looked for where it was at the start, whatever directory it is."""
-
-    def whole(path: str) -> str:
-        return path and os.path.abspath(os.path.join(directory, path))
-
-    return structs.replace(
-        listener,
-        certificates=tuple(
-            structs.replace(
-                files,
-                cert=whole(files.cert),
-                key=whole(files.key),
-                chain=whole(files.chain),
-            )
-            for files in listener.certificates
-        ),
-        client_ca=whole(listener.client_ca),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from ..config.settings import Certificate
 
 _begins_in = re.compile(rb"^-----BEGIN CERTIFICATE-----", re.MULTILINE).findall
+
+
+#: What stands in the file with this path. Raises ``Unusable``.
+ContentOf = Callable[[str], bytes]
 
 
 class Unusable(Exception):
@@ -38,12 +42,23 @@ class Pair:
     is_key_open_to_all: bool
 
 
-def read_pair(files: Certificate) -> Pair:
+def content_of(path: str) -> bytes:
+    """What stands in the file. Raises ``Unusable``."""
+    try:
+        return Path(path).read_bytes()
+    except PermissionError as error:
+        raise Unusable(f"{path}: may not be read by the user with uid {os.geteuid()}") from error
+    except OSError as error:
+        raise Unusable(f"{path}: can't be read: {error.strerror}") from error
+
+
+def read_pair(files: Certificate, content_of: ContentOf = content_of) -> Pair:
     """The certificate in these files. Raises ``Unusable``."""
-    leaf, *chain = read_certificates(files.cert)
+    leaf, *chain = read_certificates(files.cert, content_of)
     if files.chain:
-        chain += [each for each in read_certificates(files.chain) if each not in (leaf, *chain)]
-    key = _key_in(files.key)
+        further = read_certificates(files.chain, content_of)
+        chain += [each for each in further if each not in (leaf, *chain)]
+    key = _key_in(files.key, content_of)
     if key.public_key() != leaf.public_key():
         raise Unusable(
             f"{files.key}: not the key of the first certificate in {files.cert}: expected the one "
@@ -60,9 +75,9 @@ def read_pair(files: Certificate) -> Pair:
     )
 
 
-def read_certificates(path: str) -> list[x509.Certificate]:
+def read_certificates(path: str, content_of: ContentOf = content_of) -> list[x509.Certificate]:
     """The certificates of a PEM file, at least one. Raises ``Unusable``."""
-    content = _content_of(path)
+    content = content_of(path)
     expected = len(_begins_in(content))
     try:
         certificates = x509.load_pem_x509_certificates(content) if expected else []
@@ -75,8 +90,8 @@ def read_certificates(path: str) -> list[x509.Certificate]:
     return certificates
 
 
-def _key_in(path: str) -> PrivateKeyTypes:
-    content = _content_of(path)
+def _key_in(path: str, content_of: ContentOf) -> PrivateKeyTypes:
+    content = content_of(path)
     try:
         return load_pem_private_key(content, password=None)
     except TypeError as error:
@@ -96,15 +111,6 @@ def _is_open_to_all(path: str) -> bool:
         return bool(Path(path).stat().st_mode & stat.S_IROTH)
     except OSError:  # gone since it was read: the next look will tell
         return False
-
-
-def _content_of(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except PermissionError as error:
-        raise Unusable(f"{path}: may not be read by the user with uid {os.geteuid()}") from error
-    except OSError as error:
-        raise Unusable(f"{path}: can't be read: {error.strerror}") from error
 
 
 def _names_of(leaf: x509.Certificate) -> Sequence[str]:
