@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import Any
 
@@ -16,7 +15,6 @@ from tests.signing import APP, event, signed_target, signin_auth
 from tests.visitor import Visitor
 from wsrelay.config.settings import Settings
 from wsrelay.core.apps import Webhook
-from wsrelay.core.frame import Frame
 from wsrelay.core.notices import (
     ChannelOccupied,
     ChannelVacated,
@@ -24,7 +22,6 @@ from wsrelay.core.notices import (
     MemberRemoved,
     Notice,
 )
-from wsrelay.core.publication import Publication
 from wsrelay.core.roster import Member, RosterFull
 from wsrelay.service import RelayService
 
@@ -69,52 +66,6 @@ class RoomTest(NodesTestCase):
         tab.leave("presence-room")
         removed = await ada.expect("pusher_internal:member_removed")
         assert json.loads(removed["data"]) == {"user_id": "bob"}
-
-    async def test_a_channel_of_one_node_alone_costs_redis_nothing_per_client_event(self) -> None:
-        other = await self.node()
-        ada, eve = await self.visitor_of(self.relay), await self.visitor_of(self.relay)
-        for visitor in (ada, eve):
-            await visitor.joined("private-room")
-
-        def publishes() -> int:
-            found = re.search(
-                r"cmdstat_publish:calls=(\d+)", self.redis.ask("INFO", "commandstats")
-            )
-            return int(found[1]) if found else 0
-
-        async def all_told() -> None:
-            for room in (self.relay.room, other.room):
-                await self.until(lambda quota=room._quota: not quota._changed)
-                await room.link.call("PING")
-
-        await all_told()
-        before = publishes()
-        for number in range(200):
-            ada.whisper("private-room", number)
-            assert (await eve.expect("client-told"))["data"] == str(number)
-        assert publishes() == before
-
-        bob = await self.visitor_of(other)
-        await bob.joined("private-room")
-        await all_told()
-        before = publishes()
-        ada.whisper("private-room", "for both")
-        for visitor in (eve, bob):
-            assert (await visitor.expect("client-told"))["data"] == "for both"
-        assert publishes() == before + 1
-
-        bob.leave("private-room")
-        key = (APP.id, "private-room")
-        interest = self.relay.room.bus._interests[key]
-        await self.until(lambda: interest.is_alone)
-        before = publishes()
-        ada.whisper("private-room", "alone again")
-        assert (await eve.expect("client-told"))["data"] == "alone again"
-        assert publishes() == before
-
-        await bob.joined("private-room")
-        ada.whisper("private-room", "for both again")
-        assert (await bob.expect("client-told"))["data"] == "for both again"
 
     async def test_counts_and_channels_are_the_same_from_every_node(self) -> None:
         other = await self.node()
@@ -392,18 +343,6 @@ class AwayTest(NodesTestCase):
         await self.until(lambda: picture.members["ada"].user_info == b"2")
         assert tab.take()[1:] == []  # bob has come, and nothing else is told
 
-    async def test_what_is_too_much_for_an_envelope_leaves_in_several(self) -> None:
-        other = await self.node()
-        ada, bob = await self.visitor_of(self.relay), await self.visitor_of(other)
-        for visitor in (ada, bob):
-            await visitor.joined("private-room")
-        for number in range(60):
-            frame = Frame(json.dumps({"event": "e", "data": f"{number}" + "x" * 10_000}).encode())
-            self.relay.relay.publish(Publication(APP.id, "private-room", frame))
-        heard = [await bob.next() for _ in range(60)]
-        assert [each["data"].rstrip("x") for each in heard] == [str(n) for n in range(60)]
-        assert 2 <= self.relay.room.tally.envelopes_out <= 5
-
     async def test_what_an_unknown_version_writes_is_counted(self) -> None:
         ada = await self.visitor_of(self.relay)
         await ada.joined("room")
@@ -479,23 +418,3 @@ class WebhooksTest(NodesTestCase):
         }
         await self.until(lambda: not self.redis.ask("KEYS", "wsrelay:{presence-room:*}[ntu]"))
         assert len(self.told) == 3
-
-
-class GapTest(NodesTestCase):
-    async def test_an_envelope_that_is_missing_is_noticed_counted_and_logged(self) -> None:
-        other = await self.node()
-        ada, bob = await self.visitor_of(self.relay), await self.visitor_of(other)
-        for visitor in (ada, bob):
-            await visitor.joined("private-room")
-        ada.whisper("private-room", 1)
-        await bob.expect("client-told")
-        publish, self.relay.room.link.publish = self.relay.room.link.publish, lambda *_: False
-        ada.whisper("private-room", 2)
-        await self.until(lambda: self.relay.room.tally.not_carried == 1)
-        self.relay.room.link.publish = publish
-        ada.whisper("private-room", 3)
-        assert (await bob.expect("client-told"))["data"] == "3"
-        ada.whisper("private-room", 4)
-        assert (await bob.expect("client-told"))["data"] == "4"
-        assert other.room.tally.envelopes_missed == 1
-        assert "are missing between its numbers" in self.log_text

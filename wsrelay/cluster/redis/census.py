@@ -7,8 +7,8 @@ from typing import Any
 
 from ...core.hub import Hub
 from ...core.ports import CallLater
-from .bus import RedisBus
 from .channels import Steps
+from .interest import Interests
 from .names import Key
 from .wire import Unreachable
 
@@ -20,7 +20,7 @@ class RedisCensus:
         self,
         steps: Steps,
         hub: Hub,
-        bus: RedisBus,
+        interests: Interests,
         *,
         edge: Callable[[Key, Sequence[Any]], None],
         call_later: CallLater,
@@ -28,7 +28,7 @@ class RedisCensus:
     ) -> None:
         self._steps = steps
         self._hub = hub
-        self._bus = bus
+        self._interests = interests
         self._edge = edge
         self._call_later = call_later
         self._spawn = spawn
@@ -43,7 +43,7 @@ class RedisCensus:
         """Tell every number that has changed. A channel that was forgotten tells it that way."""
         changed, self._changed = self._changed, set()
         for key in changed:
-            if self._bus.attends(key):
+            if self._interests.of(key) is not None:
                 self._spawn(self._count(key))
 
     async def _count(self, key: Key) -> None:

@@ -12,11 +12,8 @@ had is kept in the picture until that node has had time to return as well.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from ...core.ports import CallLater, Timer, Wording
 from ...core.publication import Publication
@@ -25,53 +22,11 @@ from .channels import Steps
 from .edges import GRACE
 from .envelope import Changed, Joined, Left
 from .names import Key
+from .picture import Picture, read
 from .wire import Unreachable
 
 #: Times that a snapshot is asked for again because something was announced meanwhile.
 MOST_COMPARISONS = 10
-
-
-class Picture:
-    """One channel as this node's clients know it."""
-
-    def __init__(self) -> None:
-        #: This node's connections, and how many each user has.
-        self.here: dict[str, Member] = {}
-        self.users: Counter[str] = Counter()
-        #: In order of arrival.
-        self.members: dict[str, Member] = {}
-        #: How far the picture has come; ``None`` before the first snapshot.
-        self.version: int | None = None
-        #: What was announced before the first snapshot was there.
-        self.early: list[Joined | Left | Changed] = []
-        self.waiting: list[tuple[int, Deferred[None]]] = []
-
-    async def reached(self, version: int) -> None:
-        """Wait until the picture has come so far."""
-        if self.version is None or self.version < version:
-            place: Deferred[None] = Deferred()
-            self.waiting.append((version, place))
-            await place
-
-    def wake(self, *, is_all: bool = False) -> None:
-        """Let those go who waited for what is there now."""
-        waiting, self.waiting = self.waiting, []
-        for version, place in waiting:
-            if is_all or (self.version is not None and self.version >= version):
-                place.callback(None)
-            else:
-                self.waiting.append((version, place))
-
-    def come(self, socket_id: str, member: Member) -> None:
-        self.users[member.user_id] += socket_id not in self.here
-        self.here[socket_id] = member
-
-    def go(self, socket_id: str) -> None:
-        member = self.here.pop(socket_id, None)
-        if member is not None:
-            self.users[member.user_id] -= 1
-            if not self.users[member.user_id]:
-                del self.users[member.user_id]
 
 
 class RedisPresence:
@@ -223,7 +178,7 @@ class RedisPresence:
 
     def _begin(self, key: Key, picture: Picture, snapshot: Sequence[Any]) -> None:
         """The first snapshot; nobody of this node has been let in before it."""
-        picture.version, members = _read(snapshot)
+        picture.version, members = read(snapshot)
         picture.members = dict(members)
         early, picture.early = picture.early, []
         for said in early:
@@ -265,7 +220,7 @@ class RedisPresence:
         Raises ``Unreachable``.
         """
         for _ in range(MOST_COMPARISONS):
-            version, members = _read(await self._steps.run("members", key))
+            version, members = read(await self._steps.run("members", key))
             picture = self._pictures.get(key)
             if picture is None:
                 return
@@ -292,7 +247,7 @@ class RedisPresence:
     async def members(self, app_id: str, channel: str) -> Sequence[Member]:
         key = (app_id, channel)
         try:
-            _, members = _read(await self._steps.run("members", key))
+            _, members = read(await self._steps.run("members", key))
         except Unreachable:
             picture = self._pictures.get(key)
             return tuple(picture.members.values()) if picture is not None else ()
@@ -309,13 +264,3 @@ class RedisPresence:
 
     def __len__(self) -> int:
         return len(self._pictures)
-
-
-def _read(snapshot: Sequence[Any]) -> tuple[int, dict[str, Member]]:
-    """Version and members, in order of arrival."""
-    version, *rest = snapshot
-    rows = sorted(
-        (int(arrival), user_id.decode(), info)
-        for user_id, info, arrival in zip(rest[::3], rest[1::3], rest[2::3], strict=True)
-    )
-    return int(version), {user_id: Member(user_id, info) for _, user_id, info in rows}

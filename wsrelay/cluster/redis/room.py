@@ -26,6 +26,7 @@ from .census import RedisCensus
 from .channels import CHANNEL, LISTING, NODES, Steps
 from .edges import Edges
 from .endpoint import endpoints
+from .interest import Interests
 from .leases import BEAT, LEASE, Leases
 from .link import LONGEST_PAUSE, Link
 from .names import Key, Names
@@ -101,7 +102,7 @@ class RedisRoom:
             call_later=later,
             clock=clock,
             spawn=spawn,
-            released=lambda key: self.bus.unregister(key),
+            released=lambda key: self._interests.unregister(key),
         )
         self.presence = RedisPresence(
             steps,
@@ -112,21 +113,26 @@ class RedisRoom:
             call_later=later,
             spawn=spawn,
         )
+        self._interests = Interests(
+            steps,
+            edge=edges.passed,
+            may_unregister=lambda key: not edges.holds(key),
+            call_later=later,
+            spawn=spawn,
+        )
         self.bus = RedisBus(
             steps,
+            self._interests,
             self.origin,
             self.tally,
             deliver=lambda publication: self._deliver(publication),
             presence=self.presence.hear,
             terminate=lambda app_id, user_id: self._terminate(app_id, user_id),
-            edge=edges.passed,
-            may_unregister=lambda key: not edges.holds(key),
             call_later=later,
             clock=clock,
-            spawn=spawn,
         )
         self.census = RedisCensus(
-            steps, hub, self.bus, edge=edges.passed, call_later=later, spawn=spawn
+            steps, hub, self._interests, edge=edges.passed, call_later=later, spawn=spawn
         )
         self.cache = RedisCache(self.link, names)
         self.users = RedisUsers(
@@ -195,7 +201,7 @@ class RedisRoom:
         self._return += 1
         self._readiness.withdraw("redis", f"Redis is away: {reason}")
         self.bus.is_safe = False
-        self.bus.lost()
+        self._interests.lost()
         self.presence.lost()
 
     def _up(self) -> None:
@@ -207,7 +213,7 @@ class RedisRoom:
         try:
             await self.link.subscribe(self._names.all)
             await self._leases.enter()
-            await self.census.restore(await self.bus.restore())
+            await self.census.restore(await self._interests.restore())
             await self.presence.restore()
             await self._quota.restore()
             await self._leases.sweep_former()
