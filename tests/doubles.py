@@ -105,8 +105,9 @@ class RecordingBus:
         #: Whose connections the other nodes were to end.
         self.terminated: list[tuple[str, str]] = []
 
-    def carry(self, publication: Publication) -> None:
+    def carry(self, publication: Publication) -> bool:
         self.carried.append(publication)
+        return False
 
     async def carry_surely(self, publications: Sequence[Publication], cache_seconds: float) -> None:
         if not self.is_reachable:

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
+
 from .cluster.local import LocalBus, LocalCensus, LocalPresence
 from .cluster.redis.address import parse
 from .cluster.redis.room import RedisRoom
@@ -50,8 +52,9 @@ def assemble(
     readiness: Readiness,
 ) -> Hall:
     """Build the hall. Raises ``CannotStart`` when ``redis`` can't be used as it is written."""
-    means = Means(codec, tally, reactor.callLater, time.time, is_alone=settings.redis is None)
-    hub = Hub(Rulebook(apps, means).rules_of)
+    means = Means(codec, tally, reactor.callLater, time.time)
+    rulebook = Rulebook(apps, means)
+    hub = Hub(lambda app_id, channel: rulebook.rules_of(app_id, channel))
     cache = Memory(time.monotonic, settings.max_cache_bytes)
     if settings.redis is None:
         bus, census = LocalBus(cache), LocalCensus(hub, observe)
@@ -82,6 +85,7 @@ def assemble(
         )
     except Exception as error:  # OpenSSL has its own, and is known elsewhere only
         raise CannotStart(f"redis: {error}") from error
+    rulebook = Rulebook(apps, structs.replace(means, nodes=room.remarks))
     relay = Relay(
         hub=hub,
         bus=room.bus,

@@ -100,3 +100,16 @@ def test_the_farthest_places_and_the_smallest_and_largest_radius_are_no_trouble(
     grid.move(other, FARTHEST, FARTHEST)
     assert grid.move(other, -FARTHEST, FARTHEST)[0] == [one]
     assert math.isclose(one.distance(other), 0)
+
+
+def test_who_was_put_is_near_by_distance_or_where_others_have_said_so() -> None:
+    grid = Grid(100, 20)
+    ada, bob, cyd, dan = [Place(name, {}) for name in ("ada", "bob", "cyd", "dan")]
+    for place, x in ((ada, 0), (bob, 100), (cyd, -110), (dan, 121)):
+        grid.put(place, x, 0)
+    said = {frozenset(("ada", "cyd")), frozenset(("ada", "dan"))}
+    come, gone = grid.settle(ada, said)
+    assert (set(come), gone) == ({bob, cyd}, [])
+    assert grid.settle(ada, set()) == ([], [])
+    grid.put(ada, -25, 0)
+    assert grid.settle(ada, said) == ([], [bob])

@@ -20,8 +20,8 @@ from msgspec.structs import replace
 
 import tests.properties  # noqa: F401  (how many examples)
 from tests.memory import running
+from tests.rules.page import Page, Point
 from tests.signing import APP
-from tests.visitor import Visitor
 from wsrelay.config.settings import Settings
 from wsrelay.core.rules import Newest, Proximity, Rule
 
@@ -30,40 +30,6 @@ RADIUS = 10
 
 names = st.sampled_from(["ada", "bob", "cyd", "dan"])
 coordinates = st.integers(-15, 15)
-
-Point = tuple[int, int]
-
-
-class Page:
-    """What a page keeps of what it hears: where everybody is, who is near, what was said."""
-
-    def __init__(self, visitor: Visitor, name: str) -> None:
-        self.visitor = visitor
-        self.name = name
-        self.seen: dict[str, Point] = {}
-        self.near: dict[str, str] = {}
-        self.talk: list[int] = []
-
-    def listen(self) -> None:
-        for message in self.visitor.take():
-            data = json.loads(message["data"]) if isinstance(message["data"], str) else {}
-            match message["event"]:
-                case "client-move":
-                    self.seen[message["user_id"]] = (data["x"], data["y"])
-                case "client-talk":
-                    self.talk.append(data)
-                case "client-nearby":
-                    assert data["user_id"] not in self.near
-                    self.near[data["user_id"]] = data["caller"]
-                case "client-away":
-                    del self.near[data["user_id"]]
-                case "pusher_internal:member_removed":
-                    assert data["user_id"] not in self.near
-                    self.seen.pop(data["user_id"], None)
-                case "pusher_internal:member_added" | "pusher_internal:subscription_succeeded":
-                    pass
-                case other:
-                    raise AssertionError(other)
 
 
 class WhatIsSeen(RuleBasedStateMachine):
@@ -78,13 +44,23 @@ class WhatIsSeen(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.stack.enter_context(patch("tests.memory.FULL", 50))
         app = replace(APP, rules=(self.rule_of_office,), client_event_rate=0)
-        self.server = self.stack.enter_context(running(Settings(apps=(app,))))
+        self.server = self.stack.enter_context(self.running(Settings(apps=(app,))))
         self.pages: dict[str, Page] = {}
         self.places: dict[str, Point] = {}
         self.talk: dict[str, list[int]] = {}
         self.said = 0
         for name in ("ada", "bob", "cyd"):
             self.join(name)
+
+    def running(self, settings: Settings) -> Any:
+        return running(settings)
+
+    @property
+    def servers(self) -> list[Any]:
+        return [self.server]
+
+    def settle(self) -> None:
+        """Let all that is on its way between nodes arrive."""
 
     # -- what happens --------------------------------------------------------------------------
 
@@ -155,8 +131,10 @@ class WhatIsSeen(RuleBasedStateMachine):
             page.visitor.line.catch_up()
         for _ in range(30):
             self.server.advance(0.1)
-        for name, page in self.pages.items():
+            self.settle()
+        for page in self.pages.values():
             page.listen()
+        for name, page in self.pages.items():
             assert page.visitor.farewell is None
             assert page.talk == self.talk[name]
             assert page.near == self.near(name)
@@ -171,14 +149,15 @@ class WhatIsSeen(RuleBasedStateMachine):
         return {}
 
     def teardown(self) -> None:
-        if self.pages:
-            self.all_have_seen_what_they_must()
-        for name in list(self.pages):
-            self.leave(name, politely=False)
-        self.server.turn()
-        hub = self.server.service.relay.hub
-        assert len(hub) == 0
-        self.stack.close()
+        with self.stack:
+            if self.pages:
+                self.all_have_seen_what_they_must()
+            for name in list(self.pages):
+                self.leave(name, politely=False)
+            self.server.turn()
+            self.settle()
+            for server in self.servers:
+                assert len(server.service.relay.hub) == 0
 
 
 class WhatIsSeenByTheFar(WhatIsSeen):

@@ -18,19 +18,24 @@ from tests.signing import APP, SECRET
 from tests.stories.processes import Process
 from tests.visitor import Visitor
 
-OPTIONS = (
-    *("--app", f"{APP.id}:{APP.key}:{SECRET}"),
-    *("--host", "127.0.0.1", "--port", "0", "--client-event-rate", "0"),
-)
+LISTEN = ("--host", "127.0.0.1", "--port", "0")
+OPTIONS = ("--app", f"{APP.id}:{APP.key}:{SECRET}", "--client-event-rate", "0", *LISTEN)
 
 
-def relay_command(name: str, *options: str) -> tuple[str, ...]:
-    """A wsrelay in the foreground."""
-    return ("twistd", "-n", "--pidfile", f"{name}.pid", "wsrelay", *OPTIONS, *options)
+def relay_command(name: str, *options: str, configuration: Path | None = None) -> tuple[str, ...]:
+    """A wsrelay in the foreground, with the usual app unless a file says more."""
+    usual = OPTIONS if configuration is None else ("--config", str(configuration), *LISTEN)
+    return ("twistd", "-n", "--pidfile", f"{name}.pid", "wsrelay", *usual, *options)
 
 
-def relay_process(directory: Path, name: str, *options: str, **environment: str) -> Process:
-    command = relay_command(name, *options)
+def relay_process(
+    directory: Path,
+    name: str,
+    *options: str,
+    configuration: Path | None = None,
+    **environment: str,
+) -> Process:
+    command = relay_command(name, *options, configuration=configuration)
     return Process(command, directory, {"WSRELAY_METRICS_PORT": "0", **environment})
 
 
@@ -38,6 +43,9 @@ class Deployment:
     """One process alone."""
 
     nodes = 1
+
+    #: A file's text, in place of options that name an app.
+    configuration = ""
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="wsrelay-"))
@@ -55,7 +63,12 @@ class Deployment:
         pass
 
     def start_node(self, number: int) -> Process:
-        process = relay_process(self.directory, f"node{number}", *self.options())
+        file = self.directory / "wsrelay.toml" if self.configuration else None
+        if file is not None:
+            file.write_text(self.configuration)
+        process = relay_process(
+            self.directory, f"node{number}", *self.options(), configuration=file
+        )
         self.processes.append(process)
         return process
 
@@ -143,11 +156,13 @@ class DeployedTestCase(LoopbackTestCase):
 
     timeout = 40
     deployed: ClassVar[type[Deployment]]
+    configuration = ""
     deployment: ClassVar[Deployment]
 
     @classmethod
     def setUpClass(cls) -> None:
         cls.deployment = cls.deployed()
+        cls.deployment.configuration = cls.configuration
         try:
             cls.deployment.start()
         except BaseException:

@@ -19,8 +19,8 @@ class LocalBus:
     def __init__(self, cache: Memory) -> None:
         self._cache = cache
 
-    def carry(self, publication: Publication) -> None:
-        pass
+    def carry(self, publication: Publication) -> bool:
+        return False
 
     async def carry_surely(self, publications: Sequence[Publication], cache_seconds: float) -> None:
         for publication in publications:

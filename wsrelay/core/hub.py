@@ -49,7 +49,7 @@ class Hub:
             del self._apps[app_id]
         return True
 
-    def deliver(self, publication: Publication) -> int:
+    def deliver(self, publication: Publication, *, is_early: bool = False) -> int:
         """Hand a publication to this node's subscribers; return how many there were."""
         channels = self._apps.get(publication.app_id)
         if channels is None:
@@ -58,8 +58,14 @@ class Hub:
         if channel is None:
             return 0
         if channel.rules is not None:
-            return channel.rules.deliver(publication)
+            return channel.rules.deliver(publication, is_early=is_early)
         return channel.fan_out(publication.frame, publication.excluded_socket_id)
+
+    def judge(self, publication: Publication) -> None:
+        """One that was delivered early has its place among what all nodes hear."""
+        channel = self.channel(publication.app_id, publication.channel)
+        if channel is not None and channel.rules is not None:
+            channel.rules.judge(publication)
 
     def channel(self, app_id: str, name: str) -> Channel | None:
         """The channel, if it has a subscriber on this node."""

@@ -15,6 +15,7 @@ from .errors import Code
 from .frame import Frame
 from .notices import Notice
 from .publication import Publication, Whisper
+from .remarks import Remark
 from .roster import Arrival, Departure, Member
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ class Door(Subscriber, Protocol):
 class Bus(Protocol):
     """Carries publications to the other nodes that have subscribers of their channel."""
 
-    def carry(self, publication: Publication) -> None:
-        """Carry it if that is possible now; nobody waits for the outcome."""
+    def carry(self, publication: Publication) -> bool:
+        """Carry it if that is possible now; nobody waits for the outcome.
+
+        All nodes hear what is carried in one order, this one too: true for a client event under
+        rules that has its place in that order to come. ``Rules.judge`` is called there.
+        """
 
     async def carry_surely(self, publications: Sequence[Publication], cache_seconds: float) -> None:
         """Return once all of them are on their way, and cache channels remember theirs.
@@ -137,14 +142,72 @@ class Rules(Protocol):
     def say(self, event: str, data: bytes, user_id: str | None, speaker: Speaker) -> None:
         """Pass a client event on, now or later; raise ``EventRejected`` where that can't be."""
 
-    def deliver(self, publication: Publication) -> int:
-        """Send it to those of this node who are to have it; how many."""
+    @property
+    def colleagues(self) -> Colleagues | None:
+        """The part of them that speaks with other nodes; ``None`` where they need not."""
+
+    def deliver(self, publication: Publication, *, is_early: bool = False) -> int:
+        """Send it to those of this node who are to have it; how many.
+
+        ``is_early``: before its place among what all nodes hear, see ``Bus.carry``.
+        """
+
+    def judge(self, publication: Publication) -> None:
+        """Of one that was delivered early: its place has come."""
 
     def joined(self, subscriber: Subscriber, user_id: str | None) -> None:
         """Somebody is subscribed and has been told so."""
 
     def left(self, socket_id: str) -> None:
         """He is about to go; he and all others are still subscribed."""
+
+
+class Colleagues(Protocol):
+    """The rules of one channel, as those of other nodes meet them.
+
+    An *origin* is a process, for as long as it runs; a *node* is one life of it, in which it is
+    connected to others without a gap.
+    """
+
+    def ask(self, others: dict[str, set[str]]) -> None:
+        """These nodes, by their origins, attend too and may know more: ask them."""
+
+    def asked(self, number: int) -> None:
+        """The question of that number has its place among what all nodes hear."""
+
+    def hear(self, origin: str, node: str, remark: Remark) -> None: ...
+
+    def died(self, origin: str, node: str) -> None:
+        """A node is no more, and what it had is nowhere."""
+
+    def parted(self) -> None:
+        """Nobody can be heard until ``ask`` is called."""
+
+    def forget_silent(self) -> None:
+        """Who has not been heard of since ``parted`` is gone."""
+
+
+class Nodes(Protocol):
+    """The other nodes, as rules speak to them."""
+
+    @property
+    def origin(self) -> str:
+        """This process."""
+
+    def ask(self, app_id: str, channel: str) -> bool:
+        """Find out which nodes attend to the channel, and call ``Colleagues.ask`` with them.
+
+        False: none do, that is known. While it can't be found out, it is asked on return.
+        """
+
+    def tell(self, app_id: str, channel: str, remark: Remark) -> None:
+        """Tell all who attend, if that is possible now."""
+
+    def unanswered(self) -> None:
+        """Some have not answered a question in time."""
+
+    def has_member(self, app_id: str, channel: str, user_id: str) -> bool:
+        """Whether a user is in a presence channel, on whichever node."""
 
 
 class RulesOf(Protocol):

@@ -39,3 +39,5 @@ class Publication(Struct, frozen=True, gc=False):
     whisper: Whisper | None = None
     #: Only of the word that a user has left a presence channel, for good and on all nodes.
     gone: str | None = None
+    #: The node that it comes from; ``None``: this one.
+    origin: str | None = None

@@ -59,8 +59,8 @@ class Relay:
 
     def publish(self, publication: Publication) -> None:
         """Deliver here, carry to other nodes if possible; nobody waits for the outcome."""
-        self._bus.carry(publication)
-        self.deliver(publication)
+        is_early = self._bus.carry(publication)
+        self.deliver(publication, is_early=is_early)
 
     async def publish_surely(
         self, publications: Sequence[Publication], cache_seconds: float
@@ -74,10 +74,10 @@ class Relay:
         for publication in publications:
             self.deliver(publication)
 
-    def deliver(self, publication: Publication) -> None:
+    def deliver(self, publication: Publication, *, is_early: bool = False) -> None:
         """Hand a publication, of this node or of another, to this node's subscribers."""
         tally = self.tally
-        receivers = self.hub.deliver(publication)
+        receivers = self.hub.deliver(publication, is_early=is_early)
         tally.deliveries += receivers
         tally.fan_outs[receivers.bit_length()] += 1
 

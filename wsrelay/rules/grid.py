@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from ..core.frame import Frame
 from ..core.ports import Slot, Subscriber
@@ -42,30 +42,59 @@ class Grid:
         self._leave = self._width**2
         self._cells: dict[Cell, dict[Place, None]] = {}
 
-    def move(self, place: Place, x: float, y: float) -> tuple[list[Place], list[Place]]:
-        """Put a place there; return those who have come near it, and those who no longer are."""
+    def put(self, place: Place, x: float, y: float) -> None:
+        """Put a place there, whoever is near it."""
         place.x, place.y = x, y
         width = self._width
-        column, row = cell = int(x // width), int(y // width)
+        cell = int(x // width), int(y // width)
         if cell != place.cell:
             self._lift(place)
             self._cells.setdefault(cell, {})[place] = None
             place.cell = cell
+
+    def move(self, place: Place, x: float, y: float) -> tuple[list[Place], list[Place]]:
+        """Put a place there; return those who have come near it, and those who no longer are."""
+        self.put(place, x, y)
         near, leave, enter = place.near, self._leave, self._enter
         gone = [other for other in near if (other.x - x) ** 2 + (other.y - y) ** 2 > leave]
-        cells = self._cells
         come = [
             other
-            for i in (column - 1, column, column + 1)
-            for j in (row - 1, row, row + 1)
-            for other in cells.get((i, j), ())
+            for other in self._around(place)
             if (other.x - x) ** 2 + (other.y - y) ** 2 <= enter
             and other not in near
             and other is not place
         ]
+        return self._change(place, come, gone)
+
+    def settle(self, place: Place, said: Set[frozenset[str]]) -> tuple[list[Place], list[Place]]:
+        """The same for a place that was put: ``said`` are pairs of names who were near so far."""
+        x, y, near = place.x, place.y, place.near
+        gone = [other for other in near if (other.x - x) ** 2 + (other.y - y) ** 2 > self._leave]
+        come = []
+        for other in self._around(place):
+            if other in near or other is place:
+                continue
+            square = (other.x - x) ** 2 + (other.y - y) ** 2
+            if square <= self._enter or (
+                square <= self._leave and frozenset((place.name, other.name)) in said
+            ):
+                come.append(other)
+        return self._change(place, come, gone)
+
+    def _around(self, place: Place) -> Iterator[Place]:
+        """All who are in one of the nine cells about it."""
+        assert place.cell is not None
+        column, row = place.cell
+        for i in (column - 1, column, column + 1):
+            for j in (row - 1, row, row + 1):
+                yield from self._cells.get((i, j), ())
+
+    def _change(
+        self, place: Place, come: list[Place], gone: list[Place]
+    ) -> tuple[list[Place], list[Place]]:
         self._part(place, gone)
         for other in come:
-            near[other] = None
+            place.near[other] = None
             other.near[place] = None
         return come, gone
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..core.ports import Subscriber
 
@@ -48,6 +48,14 @@ class Present:
             return self._connections[to]
         name = self._names.get(to)
         return {to: self._connections[name][to]} if name is not None else _NOBODY
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a member is here."""
+        return name in self._connections
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Socket id and member's name of each connection."""
+        return iter(self._names.items())
 
     def __len__(self) -> int:
         """How many connections there are."""

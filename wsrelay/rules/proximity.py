@@ -6,13 +6,14 @@ Whoever has not said where he is cannot be near or far, and hears of everybody.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 
 from msgspec import Struct, json
 
 from ..core.frame import Frame
 from ..core.notices import Tally
 from ..core.ports import CallLater, Slot, Subscriber, Timer
+from ..core.remarks import Stand
 from ..core.rules import Proximity as Settings
 from .grid import Grid, Place
 from .present import Present
@@ -33,6 +34,8 @@ class Away(Struct):
     user_id: str
 
 
+At = tuple[float, float]
+
 _encode = json.Encoder().encode
 
 
@@ -41,12 +44,14 @@ class Proximity:
 
     def __init__(
         self,
+        channel: str,
         settings: Settings,
         present: Present,
         frame_of: Callable[[str, str], Frame],
         tally: Tally,
         call_later: CallLater,
     ) -> None:
+        self._channel = channel
         self._present = present
         self._frame_of = frame_of
         self._tally = tally
@@ -62,26 +67,58 @@ class Proximity:
 
     # -- moving ------------------------------------------------------------------------
 
-    def moved(self, name: str, at: tuple[float, float], frame: Frame, slot: Slot) -> int:
+    def moved(self, name: str, at: At, frame: Frame, slot: Slot) -> int:
         """A member has said where he is: tell those who are to know. How many were."""
         place = self._places.get(name) or self._new_place(name)
         come, gone = self._grid.move(place, *at)
+        count = self._tell(place, frame, slot)
+        self._tell_changes(place, come, gone, is_told=True)
+        return count
+
+    def moved_early(self, name: str, frame: Frame, slot: Slot) -> int:
+        """The same, but who is near now will be judged later: see ``judge``."""
+        return self._tell(self._places.get(name) or self._new_place(name), frame, slot)
+
+    def judge(self, name: str, at: At) -> None:
+        """A member who was heard of has come there, unless he is gone meanwhile."""
+        place = self._places.get(name)
+        if place is not None:
+            self._tell_changes(place, *self._grid.move(place, *at))
+
+    def put(self, name: str, at: At) -> None:
+        """The same, and who is near is left as it is, for ``adopt`` to say."""
+        place = self._places.get(name)
+        if place is not None:
+            self._grid.put(place, *at)
+
+    def _tell(self, place: Place, frame: Frame, slot: Slot) -> int:
+        """Those who are near, the member's other tabs, and whoever hears of everybody."""
         place.frame, place.slot = frame, slot
         count = self._tell_near(place) + self._tell_own_tabs(place)
         for subscriber in self._placeless.values():
             subscriber.send_newest(frame, slot)
-        for other in come:
-            for subscriber in place.connections.values():
-                subscriber.send_newest(other.frame, other.slot)
-            self._tell_nearby(place, other)
-        for other in gone:
-            self._tell_away(place, other)
-            self._tell_away(other, place)
         if self._pause is not None:
             self._moved[place] = None
             if self._timer is None:
                 self._timer = self._call_later(self._pause, self._tell_beyond)
-        return count + len(self._placeless) + len(come) * len(place.connections)
+        return count + len(self._placeless)
+
+    def _tell_changes(
+        self, place: Place, come: list[Place], gone: list[Place], *, is_told: bool = False
+    ) -> None:
+        """``is_told``: those who have come have the newest position already."""
+        for other in come:
+            for subscriber in place.connections.values():
+                subscriber.send_newest(other.frame, other.slot)
+            if not is_told:
+                for subscriber in other.connections.values():
+                    subscriber.send_newest(place.frame, place.slot)
+                self._tally.deliveries += len(other.connections)
+            self._tally.deliveries += len(place.connections)
+            self._tell_nearby(place, other)
+        for other in gone:
+            self._tell_away(place, other)
+            self._tell_away(other, place)
 
     def _new_place(self, name: str) -> Place:
         place = self._places[name] = Place(name, self._present.connections(name))
@@ -142,6 +179,41 @@ class Proximity:
     def _send(self, subscriber: Subscriber, event: str, data: Nearby | Away) -> None:
         subscriber.send(self._frame_of(event, _encode(data).decode()))
         self._tally.deliveries += 1
+
+    # -- what other nodes know ---------------------------------------------------------
+
+    def stands(
+        self, names: Container[str], moving: Mapping[str, At]
+    ) -> Iterator[tuple[Place, At, tuple[str, ...]]]:
+        """The places of these members, where they are, and the names of those who are near.
+
+        ``moving``: where members are who have not been judged there yet.
+        """
+        for name, place in self._places.items():
+            at = moving.get(name) or ((place.x, place.y) if place.cell is not None else None)
+            if at is not None and name in names:
+                yield place, at, tuple(other.name for other in place.near)
+
+    def show(self, stand: Stand, *, is_told: bool) -> None:
+        """What a member said last, as another node knows it. ``is_told``: all have been sent it."""
+        known = self._places.get(stand.name)
+        place = known or self._new_place(stand.name)
+        if known is None or place.frame.payload != stand.payload:
+            place.frame = Frame(stand.payload)
+            place.slot = (self._channel, stand.event, stand.socket_id)
+            if known is not None and not is_told:
+                self._tally.deliveries += self._tell(place, place.frame, place.slot)
+
+    def adopt(self, stands: Iterable[Stand], said: Set[frozenset[str]]) -> None:
+        """Put members where another node says they are, and tell what comes of it.
+
+        ``said``: pairs of names who were near so far.
+        """
+        for stand in stands:
+            place = self._places.get(stand.name)
+            if place is not None and stand.at is not None:
+                self._grid.put(place, *stand.at)
+                self._tell_changes(place, *self._grid.settle(place, said))
 
     # -- coming and going --------------------------------------------------------------
 

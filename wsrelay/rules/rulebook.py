@@ -12,7 +12,7 @@ from ..core.apps import App, Apps
 from ..core.channel import Channel
 from ..core.names import kind_of
 from ..core.notices import Tally
-from ..core.ports import CallLater, Rules, Wording
+from ..core.ports import CallLater, Nodes, Rules, Wording
 from ..core.rules import Rule
 from .channel import ChannelRules
 from .terms import Terms
@@ -28,8 +28,8 @@ class Means(Struct, frozen=True):
     call_later: CallLater
     #: Unix time in seconds, which is what TURN servers compare with.
     now: Callable[[], float]
-    #: False: members may be on other nodes as well.
-    is_alone: bool = True
+    #: The other nodes, if there may be any.
+    nodes: Nodes | None = None
 
 
 class Rulebook:
@@ -59,13 +59,14 @@ class Rulebook:
             return None
         means = self._means
         return ChannelRules(
+            app_id,
             channel,
             terms,
             means.wording,
             means.tally,
             means.call_later,
             means.now,
-            is_alone=means.is_alone,
+            means.nodes,
         )
 
 

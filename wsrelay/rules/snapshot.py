@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from ..core.frame import Frame
 from ..core.notices import Tally
@@ -46,6 +46,16 @@ class Snapshot:
             events.discard(event)
             if not events:
                 del self._events[name]
+
+    def of(self, names: Container[str]) -> Iterator[tuple[str, str, Frame, Slot]]:
+        """Member, event, frame and slot of what these members said."""
+        for (name, event), (frame, slot) in self._newest.items():
+            if name in names:
+                yield name, event, frame, slot
+
+    def holds(self, name: str, event: str, payload: bytes) -> bool:
+        known = self._newest.get((name, event))
+        return known is not None and known[0].payload == payload
 
     def __iter__(self) -> Iterator[tuple[Frame, Slot]]:
         """In the order in which they were said."""

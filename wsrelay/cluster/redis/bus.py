@@ -1,5 +1,8 @@
 """Publications to and from other nodes: those go out that others may want, and come in that this
 node's clients are subscribed to. Envelopes are numbered, so that a gap is noticed.
+
+Redis passes on what is said in a channel in one order, to this node as well. Where rules judge by
+that order, its own client events are *flying* until they have come back.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from ...core.errors import PublishRefused
 from ...core.frame import Frame
 from ...core.names import USER_CHANNEL_PREFIX, kind_of
 from ...core.publication import Publication
+from ...core.remarks import Remark
 from .channels import Steps
 from .envelope import (
     Changed,
+    Dead,
     Joined,
     Known,
     Left,
@@ -23,6 +28,7 @@ from .envelope import (
     Lonely,
     Post,
     Posts,
+    Remarked,
     Shared,
     Terminate,
     decode,
@@ -55,7 +61,10 @@ class RedisBus:
         tally: ClusterTally,
         *,
         deliver: Callable[[Publication], None],
+        judge: Callable[[Publication], None],
         presence: Callable[[Key, Joined | Left | Changed], None],
+        remarks: Callable[[Key, Remarked | Dead], None],
+        missed: Callable[[Key], None],
         terminate: Callable[[str, str], None],
         call_later: Callable[[float, Callable[[], None]], IDelayedCall],
         clock: Callable[[], float],
@@ -67,13 +76,16 @@ class RedisBus:
         self._own = start_of(origin)
         self._tally = tally
         self._deliver = deliver
+        self._judge = judge
         self._presence = presence
+        self._remarks = remarks
+        self._missed = missed
         self._terminate = terminate
         self._call_later = call_later
         self._clock = clock
         self._interests = interests
         #: What leaves at the end of the turn, by channel.
-        self._leaving: dict[Key, list[Post]] = {}
+        self._leaving: dict[Key, list[Publication]] = {}
         self._number = 0
         self._numbers: dict[Key, int] = {}
         self._gap_logged = -GAP_PAUSE
@@ -82,31 +94,63 @@ class RedisBus:
 
     # -- carrying --------------------------------------------------------------------------
 
-    def carry(self, publication: Publication) -> None:
+    def carry(self, publication: Publication) -> bool:
         key = (publication.app_id, publication.channel)
         interest = self._interests.of(key)
         if interest is not None and interest.is_alone:
-            return
-        post = Post(publication.frame.payload, publication.excluded_socket_id, publication.whisper)
-        posts = self._leaving.get(key)
-        if posts is not None:
-            posts.append(post)
-            return
-        if not self._leaving:
-            self._call_later(0, self.flush)
-        self._leaving[key] = [post]
+            if interest.flying or key in self._leaving:
+                self.flush()
+                self._bring_back(interest)
+            return False
+        leaving = self._leaving.get(key)
+        if leaving is not None:
+            leaving.append(publication)
+        else:
+            if not self._leaving:
+                self._call_later(0, self.flush)
+            self._leaving[key] = [publication]
+        return publication.whisper is not None and interest is not None
 
     def flush(self) -> None:
         """Send what was said in this turn: one envelope a channel, all in one write."""
         leaving, self._leaving = self._leaving, {}
-        for key, posts in leaving.items():
-            for part in _in_parts(posts):
-                is_sent = self._link.publish(self._names.channel(key), self._enveloped(key, part))
+        for key, publications in leaving.items():
+            for part in _in_parts(publications):
+                posts = [Post(p.frame.payload, p.excluded_socket_id, p.whisper) for p in part]
+                is_sent = self._link.publish(self._names.channel(key), self._enveloped(key, posts))
                 if is_sent:
                     self._tally.carried += len(part)
                     self._tally.envelopes_out += 1
                 else:
                     self._tally.not_carried += len(part)
+                self._fly(key, [each for each in part if each.whisper is not None], is_sent)
+
+    def _fly(self, key: Key, whispered: list[Publication], is_sent: bool) -> None:
+        """Client events come back as the others hear them. Those that can't be sent are back."""
+        interest = self._interests.of(key)
+        if not whispered or interest is None:
+            return
+        interest.flying.append((self._number, whispered))
+        if not is_sent:
+            self._bring_back(interest)
+
+    def _bring_back(self, interest: Interest, number: int | None = None) -> None:
+        """Up to the envelope of that number; else all."""
+        flying = interest.flying
+        while flying and (number is None or flying[0][0] <= number):
+            for publication in flying.popleft()[1]:
+                self._judge(publication)
+
+    def remark(self, key: Key, remark: Remark) -> None:
+        """Say it behind all that was said before."""
+        if key in self._leaving:
+            self.flush()
+        self._number += 1
+        letter = Remarked(self._origin, self._steps.node, self._number, remark)
+        if self._link.publish(self._names.channel(key), encode(letter)):
+            self._tally.remarks_out += 1
+        else:
+            self._tally.not_carried += 1
 
     def _enveloped(self, key: Key, posts: list[Post]) -> bytes:
         """Numbered, also when it can't be sent: then the others notice."""
@@ -156,18 +200,24 @@ class RedisBus:
     def forget(self, app_id: str, channel: str) -> None:
         self._interests.forget((app_id, channel))
 
+    def lost(self) -> None:
+        """Redis is away: what is flying does not come back."""
+        for interest in self._interests:
+            self._bring_back(interest)
+
     # -- hearing ---------------------------------------------------------------------------
 
     def hear(self, name: bytes, message: bytes) -> None:
         """An envelope on a channel that this node is, or just was, subscribed to."""
-        if message.startswith(self._own):
-            return
         interest = self._interests.named(name)
-        if interest is None:
+        is_own = message.startswith(self._own)
+        if interest is None or (is_own and not interest.flying):
             return
         letter = decode(message)
         if letter is None:
             self._tally.envelopes_not_understood += 1
+        elif is_own and type(letter) is Posts:
+            self._bring_back(interest, letter.number)
         elif type(letter) is Posts:
             self._tally.envelopes_in += 1
             self._check_number(interest, letter)
@@ -175,7 +225,12 @@ class RedisBus:
             for post in letter.posts:
                 self._deliver(
                     Publication(
-                        app_id, channel, Frame(post.payload), post.excluded_socket_id, post.whisper
+                        app_id,
+                        channel,
+                        Frame(post.payload),
+                        post.excluded_socket_id,
+                        post.whisper,
+                        origin=letter.origin,
                     )
                 )
         else:
@@ -186,6 +241,10 @@ class RedisBus:
             self._presence(interest.key, letter)
         elif isinstance(letter, Shared | Known | Lonely):
             self._interests.hear(interest, letter)
+        elif isinstance(letter, Remarked | Dead):
+            if isinstance(letter, Remarked) and letter.origin == self._origin:
+                self._bring_back(interest, letter.number)
+            self._remarks(interest.key, letter)
         elif isinstance(letter, Terminate) and letter.origin != self._origin:
             app_id, channel = interest.key
             self._terminate(app_id, channel.removeprefix(USER_CHANNEL_PREFIX))
@@ -196,6 +255,7 @@ class RedisBus:
         if last is None or not posts.previous or posts.previous == last:
             return
         self._tally.envelopes_missed += 1
+        self._missed(interest.key)
         now = self._clock()
         if now - self._gap_logged >= GAP_PAUSE:
             self._gap_logged = now
@@ -210,15 +270,15 @@ class RedisBus:
             )
 
 
-def _in_parts(posts: list[Post]) -> list[list[Post]]:
-    parts: list[list[Post]] = [[]]
+def _in_parts(publications: list[Publication]) -> list[list[Publication]]:
+    parts: list[list[Publication]] = [[]]
     size = 0
-    for post in posts:
+    for each in publications:
         if size > MOST_BYTES:
             parts.append([])
             size = 0
-        parts[-1].append(post)
-        size += len(post.payload)
+        parts[-1].append(each)
+        size += len(each.frame.payload)
     return parts
 
 

@@ -218,7 +218,9 @@ function does.sweep()
     for i = 1, #users, 2 do
         part(users[i], users[i + 1], function(each) return each[1] == gone end, parted)
     end
+    local was_there = redis.call('HEXISTS', base .. 'n', gone) == 1
     local found = remove_node(gone)
+    if was_there then say('d', tick(), gone) end
     local told = redis.call('HGETALL', base .. 't')
     parted = {}
     for i = 1, #told, 2 do

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ...core.publication import Whisper
+from ...core.remarks import Remark
 
 
 class Post(Struct, array_like=True, frozen=True):
@@ -82,6 +83,24 @@ class Terminate(Struct, array_like=True, frozen=True, tag="x"):
     origin: str
 
 
+class Remarked(Struct, array_like=True, frozen=True, tag="r"):
+    """What the rules of a channel on one node tell the others."""
+
+    origin: str
+    #: The origin in its present life, as ``leases`` names it.
+    node: str
+    #: Of the same row as those of ``Posts``, which is not said to have a gap here.
+    number: int
+    remark: Remark
+
+
+class Dead(Struct, array_like=True, frozen=True, tag="d"):
+    """A node that attended to the channel has been swept. Written by ``channel.lua``."""
+
+    version: int
+    node: str
+
+
 class Connections(Struct, array_like=True, frozen=True, tag="c"):
     """How many connections of an app a node has."""
 
@@ -90,7 +109,19 @@ class Connections(Struct, array_like=True, frozen=True, tag="c"):
     count: int
 
 
-Letter = Posts | Joined | Changed | Left | Shared | Known | Lonely | Terminate | Connections
+Letter = (
+    Posts
+    | Joined
+    | Changed
+    | Left
+    | Shared
+    | Known
+    | Lonely
+    | Terminate
+    | Remarked
+    | Dead
+    | Connections
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Letter)

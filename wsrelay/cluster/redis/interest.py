@@ -6,6 +6,7 @@ told before another one's subscription is confirmed: see ``channel.lua`` and ``_
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
+from ...core.publication import Publication
 from .channels import Steps
 from .envelope import Known, Lonely, Shared
 from .names import Key
@@ -43,6 +45,9 @@ class Interest:
     settling: int = 0
     #: By node, the number of its last envelope.
     heard: dict[str, int] = field(default_factory=dict)
+    #: Client events of this node that are on their way to their place among what all nodes hear,
+    #: by the numbers of their envelopes.
+    flying: deque[tuple[int, list[Publication]]] = field(default_factory=deque)
 
 
 class Interests:

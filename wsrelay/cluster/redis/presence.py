@@ -40,6 +40,7 @@ class RedisPresence:
         wording: Wording,
         joined: Callable[[Key, str], None],
         parted: Callable[[Key, Sequence[bytes]], None],
+        flush: Callable[[], None],
         call_later: CallLater,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -49,6 +50,7 @@ class RedisPresence:
         self._wording = wording
         self._joined = joined
         self._parted = parted
+        self._flush = flush
         self._call_later = call_later
         self._spawn = spawn
         self._pictures: dict[Key, Picture] = {}
@@ -126,6 +128,7 @@ class RedisPresence:
         self._leaving.clear()
 
     async def _leave(self, key: Key, socket_id: str, member: Member) -> None:
+        self._flush()  # his last words come before
         try:
             self._parted(key, await self._steps.run("leave", key, socket_id, member.user_id))
         except Unreachable:
@@ -261,6 +264,11 @@ class RedisPresence:
             picture = self._pictures.get(key)
             return len(picture.members) if picture is not None else 0
         return int(count)
+
+    def has_member(self, key: Key, user_id: str) -> bool:
+        """Whether a user is in a channel that clients of this node are in."""
+        picture = self._pictures.get(key)
+        return picture is not None and user_id in picture.members
 
     def __len__(self) -> int:
         return len(self._pictures)

@@ -16,7 +16,7 @@ from ...core.apps import Apps
 from ...core.connections import Connections
 from ...core.hub import Hub
 from ...core.names import USER_CHANNEL_PREFIX, WATCHLIST_PREFIX
-from ...core.ports import Observer, Wording
+from ...core.ports import Colleagues, Observer, Wording
 from ...core.publication import Publication
 from ...core.readiness import Readiness
 from . import envelope
@@ -33,6 +33,7 @@ from .names import Key, Names
 from .online import RedisUsers
 from .presence import RedisPresence
 from .quota import Quota
+from .remarks import Remarks
 from .remembering import RedisCache
 from .sentinel import SentinelEndpoint
 from .shards import Shards
@@ -110,6 +111,7 @@ class RedisRoom:
             wording=wording,
             joined=edges.joined,
             parted=edges.parted,
+            flush=lambda: self.bus.flush(),
             call_later=later,
             spawn=spawn,
         )
@@ -126,10 +128,24 @@ class RedisRoom:
             self.origin,
             self.tally,
             deliver=lambda publication: self._deliver(publication),
+            judge=hub.judge,
             presence=self.presence.hear,
+            remarks=lambda key, letter: self.remarks.hear(key, letter),
+            missed=lambda key: self.remarks.missed(key),
             terminate=lambda app_id, user_id: self._terminate(app_id, user_id),
             call_later=later,
             clock=clock,
+        )
+        self.remarks = Remarks(
+            steps,
+            self._interests,
+            self.bus,
+            self.origin,
+            self.tally,
+            colleagues=partial(_colleagues, hub),
+            has_member=self.presence.has_member,
+            call_later=later,
+            spawn=spawn,
         )
         self.census = RedisCensus(
             steps, hub, self._interests, edge=edges.passed, call_later=later, spawn=spawn
@@ -202,6 +218,8 @@ class RedisRoom:
         self._readiness.withdraw("redis", f"Redis is away: {reason}")
         self.bus.is_safe = False
         self._interests.lost()
+        self.bus.lost()
+        self.remarks.parted()
         self.presence.lost()
 
     def _up(self) -> None:
@@ -213,8 +231,10 @@ class RedisRoom:
         try:
             await self.link.subscribe(self._names.all)
             await self._leases.enter()
-            await self.census.restore(await self._interests.restore())
+            keys = await self._interests.restore()
+            await self.census.restore(keys)
             await self.presence.restore()
+            await self.remarks.restore(keys)
             await self._quota.restore()
             await self._leases.sweep_former()
         except Unreachable:
@@ -244,6 +264,7 @@ class RedisRoom:
         if number == self._return:
             with suppress(Unreachable):
                 await self.presence.compare_all()
+            self.remarks.forget_silent()
 
     def _hear(self, name: bytes, message: bytes) -> None:
         if name == self._names.all:
@@ -254,3 +275,8 @@ class RedisRoom:
                 self.tally.envelopes_not_understood += 1
         else:
             self.bus.hear(name, message)
+
+
+def _colleagues(hub: Hub, key: Key) -> Colleagues | None:
+    channel = hub.channel(*key)
+    return channel.rules.colleagues if channel is not None and channel.rules is not None else None

@@ -13,6 +13,9 @@ COUNTED = {
     "envelopes_in": "Envelopes of other nodes that came.",
     "envelopes_missed": "Envelopes of other nodes that are missing, as their numbers tell.",
     "envelopes_not_understood": "Envelopes of kinds that this version does not know.",
+    "remarks_out": "What rules of channels told other nodes.",
+    "remarks_in": "What rules of channels were told by other nodes.",
+    "unanswered": "Questions about a channel that not all other nodes answered within a second.",
     "nodes_swept": "Nodes that ended without a word and whose traces this one removed.",
     "reconciled": "Times that this node came (back) to Redis and told it everything.",
 }
@@ -30,6 +33,9 @@ class ClusterTally:
     envelopes_in: int
     envelopes_missed: int
     envelopes_not_understood: int
+    remarks_out: int
+    remarks_in: int
+    unanswered: int
     nodes_swept: int
     reconciled: int
 

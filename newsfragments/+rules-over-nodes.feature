@@ -1,0 +1,1 @@
+The rules of channels hold over several nodes on Redis: a directed whisper whose target is on no node is answered with 4303, a snapshot holds the members of all nodes, and who is near whom is the same on all of them, also after Redis was away or a node died.
