@@ -2,7 +2,8 @@
 
 A node that admits a client looks at its own number and at what the others told last, so that a
 handshake waits for nobody. The others are ``DELAY`` seconds behind, and in that time an app may
-get as many connections too many as its other nodes admit.
+get as many connections too many as its other nodes admit. Every number goes to all nodes, so with
+more than ``FEW`` of them each tells it more seldom: all together say as much as those few.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from ...core.ports import CallLater, Timer
 from . import envelope
 from .channels import Steps
 
-#: Seconds in which changes are gathered.
+#: Seconds in which changes are gathered, by so many nodes.
 DELAY = 0.05
+FEW = 4
 
 
 class Quota:
@@ -39,7 +41,8 @@ class Quota:
 
     def _note(self, app_id: str) -> None:
         if not self._changed:
-            self._timer = self._call_later(DELAY, self._tell)
+            nodes = 1 + max(map(len, self._others.values()), default=0)
+            self._timer = self._call_later(DELAY * max(1.0, nodes / FEW), self._tell)
         self._changed.add(app_id)
 
     def end(self) -> None:
