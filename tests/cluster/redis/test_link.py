@@ -45,7 +45,7 @@ class LinkTest(TestCase):
         server.start()
         return server
 
-    def link(self, url: str, is_right: Callable[[], Awaitable[bool]] | None = None) -> Link:
+    def link(self, url: str, is_right: Callable[[], Awaitable[bool | None]] | None = None) -> Link:
         address = parse(url)
         to = endpoints(reactor, address)
 
@@ -171,6 +171,28 @@ class LinkTest(TestCase):
         await link.all_or_nothing([("PUBLISH", "a", "b")])
         is_right = False
         await self.is_away(link, "another master has taken its place")
+
+    async def test_nothing_is_sure_where_nobody_can_say_whether_it_is_the_right_one(self) -> None:
+        server = self.server()
+        answers: list[bool | None] = [None, True, None]
+        asked = 0
+
+        async def is_right() -> bool | None:
+            nonlocal asked
+            asked += 1
+            return answers[asked - 1] if asked <= len(answers) else None
+
+        link = self.link(server.url, is_right)
+        await self.until(lambda: link.is_up)
+        for number in (1, 2, 3):
+            await self.until(lambda number=number: asked == number)
+            surely = link.all_or_nothing([("PUBLISH", "a", "b")])
+            if number == 2:
+                await surely
+                continue
+            with pytest.raises(Unreachable, match="another master may have taken its place"):
+                await surely
+        assert link.is_up
 
     async def test_after_silence_nothing_is_sure_until_it_is_known_to_be_the_right_one(
         self,

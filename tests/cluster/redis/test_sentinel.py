@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from twisted.internet.task import deferLater
 
 from tests.cluster.redis.nodes import NodesTestCase
 from tests.loopback import reactor
 from tests.servers import Sentinels
 from tests.signing import event
+from wsrelay.cluster.redis.sentinel import _is_doubted
 from wsrelay.core.apps import Secret
 from wsrelay.service import RelayService
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_doubted"),
+    [
+        (["master", "master", "master"], False),
+        (["master,s_down", "master", "master"], False),  # it may be that one's own link
+        (["master,s_down", "master,s_down", "master"], True),
+        (["master", "master,s_down,o_down", "master"], True),
+        (["master", "master", "master,failover_in_progress"], True),
+        (["master,s_down", "master"], False),
+        (["master,s_down"], True),
+    ],
+)
+def test_a_master_is_doubted_when_sentinels_may_replace_it(
+    flags: list[str], is_doubted: bool
+) -> None:
+    assert _is_doubted(flags) is is_doubted
 
 
 class SentinelTest(NodesTestCase):

@@ -61,10 +61,11 @@ class Link:
         on_message: Callable[[bytes, bytes], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         on_torn: Callable[[], None] = lambda: None,
-        is_right: Callable[[], Awaitable[bool]] | None = None,
+        is_right: Callable[[], Awaitable[bool | None]] | None = None,
     ) -> None:
         """``on_torn`` hears of a subscription that Redis has ended of its own. ``is_right`` is
-        asked once a second whether this is still the Redis to be linked to; it may raise.
+        asked at once and every second whether this is the Redis to be linked to; ``None``: nobody
+        can say. It may raise.
         """
         self._reactor = reactor
         self._address = address
@@ -76,7 +77,8 @@ class Link:
         self._spawn = spawn
         self._on_torn = on_torn
         self._is_right = is_right
-        #: Redis was silent, and it has not been asked since whether it is still the right one.
+        #: It may not be the right one, or not any more: nobody has said so since it was reached, or
+        #: was silent.
         self._is_doubtful = False
         self.state = State.DOWN
         self.reason = "not connected yet"
@@ -137,10 +139,12 @@ class Link:
         if deadline.active():
             deadline.cancel()
         self._commands, self._ear = commands, ear
-        self.state, self._attempts, self._is_doubtful = State.UP, 0, False
+        self.state, self._attempts = State.UP, 0
         _log.info("Redis {address} is reached", address=self._address)
         self._timer = self._reactor.callLater(PING, self._ask)
+        self._is_doubtful = self._is_right is not None
         self._on_up()
+        self._make_sure()
 
     async def _opened(self, wire: Wire) -> Any:
         factory = Factory.forProtocol(lambda: wire)
@@ -215,10 +219,13 @@ class Link:
         self._timer = self._reactor.callLater(PING, self._ask)
         self._commands.tell("PING")
         self._ear.say("PING")
+        self._make_sure()
+
+    def _make_sure(self) -> None:
         if self._is_right is not None:
             self._spawn(self._judge(self._is_right()))
 
-    async def _judge(self, asked: Awaitable[bool]) -> None:
+    async def _judge(self, asked: Awaitable[bool | None]) -> None:
         """Leave a Redis that was replaced; one that is not is trusted when it speaks again."""
         commands = self._commands
         try:
@@ -226,7 +233,9 @@ class Link:
         except Exception:
             return  # nobody knows better
         if self.is_up and commands is self._commands:
-            if not is_right:
+            if is_right is None:
+                self._is_doubtful = True
+            elif not is_right:
                 self._lose("another master has taken its place")
             elif not any(wire.silence for wire in self._wires):
                 self._is_doubtful = False
@@ -275,7 +284,7 @@ class Link:
 
     def _check_doubt(self) -> None:
         if self._is_doubtful:
-            raise Unreachable("it was silent, and another master may have taken its place")
+            raise Unreachable("another master may have taken its place")
 
     def publish(self, channel: bytes, message: bytes) -> bool:
         """Whether it could be sent; nobody waits for the outcome."""

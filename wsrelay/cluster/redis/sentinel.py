@@ -5,11 +5,13 @@ All of them are asked at once, and the newest configuration counts, as among the
 has not led a failover learns of it up to two seconds later (7.0), and nodes that asked different
 ones would be linked to different masters. A master that was replaced while it was paused or cut
 off takes itself for one until the sentinels set it back, which takes them eight seconds and more.
+And while they are about to replace it, nodes learn of the new one at different moments, so that in
+the meantime it is not known which is the right one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
@@ -23,6 +25,10 @@ from .wire import Unreachable, Wire
 #: Seconds that a sentinel may take to answer: less than a third of what a link gives itself to
 #: come up, which asks twice.
 PATIENCE = 0.9
+
+Host = tuple[str, int]
+#: What a sentinel tells: its configuration's epoch (-1: it knows none), the master, and its state.
+_Told = tuple[int, Host, str]
 
 
 @implementer(IStreamClientEndpoint)
@@ -45,20 +51,26 @@ class SentinelEndpoint:
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: Any) -> Any:
-        self._named = await self._master()
+        self._named, _ = await self._master()
         return await self._endpoint(*self._named).connect(factory)
 
-    async def is_right(self) -> bool:
-        """Whether the master connected to last is still the one. Raises ``Unreachable``."""
-        return await self._master() == self._named
+    async def is_right(self) -> bool | None:
+        """Whether the master connected to last is still the one; ``None`` while it may be replaced.
 
-    async def _master(self) -> tuple[str, int]:
-        """Raises ``Unreachable``."""
+        Raises ``Unreachable``.
+        """
+        master, is_doubted = await self._master()
+        if master != self._named:
+            return False
+        return None if is_doubted else True
+
+    async def _master(self) -> tuple[Host, bool]:
+        """The master, and whether they may replace it. Raises ``Unreachable``."""
         asked = [
             Deferred.fromCoroutine(self._asked(*each)).addTimeout(PATIENCE, self._reactor)
             for each in self._address.hosts
         ]
-        named: list[tuple[int, tuple[str, int]]] = []
+        named: list[_Told] = []
         reasons: list[str] = []
         answers: Any = await DeferredList(asked, consumeErrors=True)
         for (host, port), (is_told, answer) in zip(self._address.hosts, answers, strict=True):
@@ -70,13 +82,12 @@ class SentinelEndpoint:
                 reasons.append(f"{host}:{port}: {answer.getErrorMessage()}")
         if not named:
             raise Unreachable("no sentinel answers: " + "; ".join(reasons))
-        epoch, master = max(named)
+        epoch, master, _ = max(named)
         if epoch < 0:
             raise Unreachable(f"the sentinels know no master {self._address.master!r}")
-        return master
+        return master, _is_doubted([flags for _, _, flags in named])
 
-    async def _asked(self, host: str, port: int) -> tuple[int, tuple[str, int]]:
-        """The epoch of a sentinel's configuration, and the master; -1 when it knows none."""
+    async def _asked(self, host: str, port: int) -> _Told:
         wire = Wire(_ignore, _ignore)
         factory = Factory.forProtocol(lambda: wire)
         factory.noisy = False
@@ -87,12 +98,20 @@ class SentinelEndpoint:
                 await wire.call("AUTH", self._address.sentinel_password)
             found = await wire.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
             if found is None:
-                return -1, ("", 0)
+                return -1, ("", 0), ""
             told = await wire.call("SENTINEL", "MASTER", name)
         finally:
             wire.fail("asked")
-        epoch = dict(zip(told[::2], told[1::2], strict=True))[b"config-epoch"]
-        return int(epoch), (found[0].decode(), int(found[1]))
+        state = dict(zip(told[::2], told[1::2], strict=True))
+        master = found[0].decode(), int(found[1])
+        return int(state[b"config-epoch"]), master, state[b"flags"].decode()
+
+
+def _is_doubted(flags: Sequence[str]) -> bool:
+    """By what the sentinels say of the master (``SENTINEL MASTER``). One alone may err."""
+    if any("o_down" in each or "failover_in_progress" in each for each in flags):
+        return True
+    return 2 * sum("s_down" in each for each in flags) > len(flags)
 
 
 def _ignore(reason: str) -> None:
