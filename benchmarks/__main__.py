@@ -109,7 +109,7 @@ def measure(wanted: argparse.Namespace) -> Results:
         runs=[],
     )
     todo = list(turns(workloads, wanted.peers, wanted.pairs))
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("", total=len(todo))
         for turn in todo:
             title = f"{turn.workload.name}, {SERVERS[turn.server].title}"
@@ -145,7 +145,7 @@ def _outcome(run: Run) -> str:
     return f"{workload.figure.text(value)} {workload.figure.title}{lost}"
 
 
-def _progress_bar() -> Progress:
+def progress_bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,23 @@ def build(directory: Path) -> Path:
 
 
 def run(
-    program: Path, workload: Workload, *, port: int, server_pid: int, duration: float
+    program: Path,
+    workload: Workload,
+    *,
+    port: int,
+    server_pid: int | str,
+    duration: float,
+    cores: str = str(CORE),
+    heard: Path | None = None,
 ) -> dict[str, Any]:
-    """What the load generator says of one run; ``error`` if it has no figure."""
+    """What the load generator says of one run; ``error`` if it has no figure.
+
+    ``server_pid`` may be several, with commas between them; ``cores`` is for ``taskset``.
+    ``heard`` is a file that takes what it says meanwhile, such as that all are ready.
+    """
     warmup = min(WARMUP, duration)
     command = [
-        *("taskset", "-c", str(CORE), str(program)),
+        *("taskset", "-c", cores, str(program)),
         *("--port", str(port), "--server", str(server_pid)),
         *workload.flags,
         *(f"--{need}" for need in sorted(workload.needs - {"http"})),
@@ -59,12 +71,19 @@ def run(
     ]
     deadline = CONNECTING + warmup + duration + CLEANING_UP
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=deadline, check=False
-        )
+        with heard.open("w") if heard else nullcontext(subprocess.PIPE) as stderr:
+            done = subprocess.run(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                timeout=deadline,
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         return {"error": f"the load generator had not ended after {deadline:g} s"}
-    return answer(done.stdout, done.stderr.splitlines(), done.returncode)
+    complaints = heard.read_text() if heard else done.stderr
+    return answer(done.stdout, complaints.splitlines(), done.returncode)
 
 
 def answer(stdout: str, complaints: Sequence[str], status: int) -> dict[str, Any]:

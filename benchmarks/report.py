@@ -24,7 +24,7 @@ BEGIN = "<!-- figures: written by `benchmarks/run --publish` -->"
 END = "<!-- end of figures -->"
 
 
-def save(results: Results, file: Path) -> None:
+def save(results: msgspec.Struct, file: Path) -> None:
     """Every run as it came out."""
     file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
@@ -70,10 +70,10 @@ def publish(results: Results) -> None:
     PAGE.write_text(with_figures(PAGE.read_text(), figures))
 
 
-def with_figures(page: str, figures: str) -> str:
+def with_figures(page: str, figures: str, begin_mark: str = BEGIN, end_mark: str = END) -> str:
     """The page with other figures between its two marks; ValueError if it has no marks."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(begin_mark)
+    _, end, after = rest.partition(end_mark)
     if not begin or not end:
-        raise ValueError(f"the page must have the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{figures.strip()}\n\n{END}{after}"
+        raise ValueError(f"the page must have the lines {begin_mark!r} and {end_mark!r}")
+    return f"{before}{begin}\n\n{figures.strip()}\n\n{end}{after}"

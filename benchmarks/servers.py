@@ -150,7 +150,9 @@ class Running:
 
 
 @contextmanager
-def running(server: Server, needs: frozenset[Need], directory: Path) -> Iterator[Running]:
+def running(
+    server: Server, needs: frozenset[Need], directory: Path, cores: str = str(CORE)
+) -> Iterator[Running]:
     """Starts it on its core and ends it; CannotMeasure if it never listens."""
     cert, key = directory / "cert.pem", directory / "key.pem"
     if "tls" in needs and not cert.exists():
@@ -160,7 +162,7 @@ def running(server: Server, needs: frozenset[Need], directory: Path) -> Iterator
     log.unlink(missing_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            ["taskset", "-c", str(CORE), *server.command(place)],
+            ["taskset", "-c", cores, *server.command(place)],
             cwd=directory,
             env={**clean(os.environ), **server.environment(place)},
             stdin=subprocess.DEVNULL,

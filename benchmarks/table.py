@@ -49,7 +49,7 @@ def _figures_table(results: Results, workloads: Sequence[Workload]) -> str:
                 cell += f"<br>**×{three_digits(ratio.median)}**{_reach(ratio, three_digits)}"
             cells.append(cell)
         rows.append([title, *cells])
-    return _table(["", *_titles(results)], rows)
+    return table(["", *_titles(results)], rows)
 
 
 def figure_text(results: Results, workload: Workload, server: str) -> str:
@@ -90,13 +90,13 @@ def _cost_table(results: Results, workloads: Sequence[Workload]) -> list[str]:
     if not rows:
         return []
     head = "Microseconds of the server's processor for one delivery:"
-    return [head, _table(["", *_titles(results)], rows)]
+    return [head, table(["", *_titles(results)], rows)]
 
 
 def _titles(results: Results) -> list[str]:
     return [SERVERS[server].title for server in (RELAY, *results.peers)]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     rule = ["---", *("--:" for _ in head[1:])]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))

@@ -16,7 +16,7 @@
  *              subscribers; each awaits its answer before it sends the next request, and connects
  *              anew where the answer says "Connection: close".
  *
- * --server PID reads that process's CPU time and resident memory from /proc.
+ * --server P,Q reads the CPU time of these processes from /proc, and the first one's resident memory.
  * --port2      members with an odd number connect there, so that a room spans two nodes.
  *
  * One thread, epoll, loopback. Prints one JSON line.
@@ -59,8 +59,8 @@ typedef struct conn {
 } conn;
 
 static struct {
-    const char *host, *path, *app_id, *key, *secret, *prefix;
-    int port, port2, rooms, members, publishers, size, window, burst, http, server;
+    const char *host, *path, *app_id, *key, *secret, *prefix, *servers;
+    int port, port2, rooms, members, publishers, size, window, burst, http;
     int tls, deflate, connect_only, churn;
     double rate, duration, warmup, idle, spread;
 } opt = {
@@ -113,10 +113,10 @@ static cpu cpu_now(void) {
     struct rusage u; getrusage(RUSAGE_SELF, &u);
     c.load = u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
     unsigned long long user = 0, kernel = 0, nice = 0, irq = 0, softirq = 0, steal = 0;
-    if (opt.server) {
-        char name[64]; snprintf(name, sizeof name, "/proc/%d/stat", opt.server);
+    for (const char *at = opt.servers; at; at = (at = strchr(at, ',')) ? at + 1 : NULL) {
+        char name[64]; snprintf(name, sizeof name, "/proc/%d/stat", atoi(at));
         sscanf(strrchr(first_line(name), ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &kernel);
-        c.server = (user + kernel) / tick;
+        c.server += (user + kernel) / tick;
     }
     sscanf(first_line("/proc/stat"), "cpu %llu %llu %llu %*u %*u %llu %llu %llu", &user, &nice, &kernel, &irq, &softirq, &steal);
     c.others = (user + nice + kernel + irq + softirq + steal) / tick - c.load - c.server;
@@ -128,8 +128,8 @@ static void print_cpu(cpu before, cpu after, double seconds) {
         (after.server - before.server) / seconds, (after.others - before.others) / seconds);
 }
 static long server_resident(void) {  /* bytes */
-    if (!opt.server) return 0;
-    char name[64]; snprintf(name, sizeof name, "/proc/%d/statm", opt.server);
+    if (!opt.servers) return 0;
+    char name[64]; snprintf(name, sizeof name, "/proc/%d/statm", atoi(opt.servers));
     FILE *f = fopen(name, "r"); if (!f) die(name);
     long pages = 0; if (fscanf(f, "%*d %ld", &pages) != 1) pages = 0;
     fclose(f); return pages * sysconf(_SC_PAGESIZE);
@@ -531,7 +531,7 @@ static void read_options(int argc, char **argv) {
         case SPREAD: opt.spread = atof(optarg); break;
         case BURST: opt.burst = atoi(optarg); break;
         case HTTP: opt.http = atoi(optarg); break;
-        case SERVER: opt.server = atoi(optarg); break;
+        case SERVER: opt.servers = optarg; break;
         case TLS: opt.tls = 1; break;
         case DEFLATE: opt.deflate = 1; break;
         case CONNECT_ONLY: opt.connect_only = 1; break;

@@ -1,0 +1,128 @@
+"""What was measured of several nodes on one Redis, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from statistics import median
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .results import QUIET, percent
+from .servers import SERVERS
+from .table import table
+from .workloads import DELIVERIES, LATENCY, three_digits
+
+COMPARED = ("wsrelay", "soketi")
+#: Events a second of each member, where the load is steady.
+HERTZ = 8
+#: Commands of Redis that carry an event to other nodes.
+PUBLISHING = ("publish", "spublish")
+
+
+class Case(NamedTuple):
+    """What is measured; ``is_steady``: ``HERTZ`` events a second each, else as many as go."""
+
+    nodes: int
+    is_spread: bool
+    is_steady: bool
+
+    def __str__(self) -> str:
+        rooms = "spread" if self.is_spread else "kept together"
+        load = f"{HERTZ} Hz" if self.is_steady else "closed loop"
+        return f"{self.nodes} nodes, rooms {rooms}, {load}"
+
+
+CASES = [Case(*case) for case in product((2, 4), (False, True), (False, True))]
+
+#: A run's figures: how each is headed and written.
+COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "deliveries": ("deliveries a second", DELIVERIES.text),
+    "p99_ms": ("p99", LATENCY.text),
+    "lost": ("lost", percent),
+    "cost": ("µs a delivery", three_digits),
+    "published": ("Redis publishes an event", three_digits),
+    "commands": ("Redis commands an event", three_digits),
+    "commands_per_delivery": ("Redis commands a delivery", three_digits),
+}
+
+
+class ScaleRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One run; ``said`` is the answer of each generator, ``redis`` how often each command
+    ran a second while that was counted."""
+
+    case: Case
+    pair: int
+    server: str
+    said: list[dict[str, Any]]
+    redis: dict[str, float]
+
+    @property
+    def error(self) -> str | None:
+        return next((said["error"] for said in self.said if "error" in said), None)
+
+    def total(self, key: str) -> float:
+        return float(sum(said[key] for said in self.said))
+
+    def figures(self) -> dict[str, float]:
+        """``cost`` in microseconds of nodes and Redis; commands are Redis's, an event sent."""
+        deliveries = max(self.total("delivered_per_s"), 1)
+        events = max(self.total("published_per_s"), 1)
+        return {
+            "deliveries": deliveries,
+            "p99_ms": max(said["p99_ms"] for said in self.said),
+            "lost": self.total("lost") / max(self.total("expected"), 1),
+            # The first generator watches all nodes, and Redis.
+            "cost": self.said[0]["server_cpu"] / deliveries * 1e6,
+            "published": sum(self.redis.get(name, 0) for name in PUBLISHING) / events,
+            "commands": sum(self.redis.values()) / events,
+            "commands_per_delivery": sum(self.redis.values()) / deliveries,
+        }
+
+    def others(self) -> float:
+        """The share of a core that neither servers nor any of the generators took."""
+        return float(self.said[0]["others_cpu"] - sum(said["load_cpu"] for said in self.said[1:]))
+
+
+class Scale(msgspec.Struct, kw_only=True):
+    """A whole measurement, as ``scale.json`` has it; ``duration`` in seconds a run."""
+
+    date: str
+    machine: str
+    versions: dict[str, str]
+    pairs: int
+    duration: float
+    runs: list[ScaleRun]
+
+    def figure(self, case: Case, server: str, name: str) -> float | None:
+        """The median of the runs that have one."""
+        runs = [run for run in self.runs if (run.case, run.server) == (case, server)]
+        values = [run.figures()[name] for run in runs if run.error is None]
+        return median(values) if values else None
+
+
+def markdown(scale: Scale) -> str:
+    """What was measured where, what went wrong, and a line for each case and server."""
+    versions = ", ".join(f"{name} {version}" for name, version in scale.versions.items())
+    busy = sum(run.error is None and run.others() > QUIET for run in scale.runs)
+    failed = sum(run.error is not None for run in scale.runs)
+    parts = [
+        f"Measured on {scale.date}; pairs of runs: {scale.pairs}, of {scale.duration:g} s. "
+        f"Machine: {scale.machine}. Versions: {versions}."
+    ]
+    if busy or failed:
+        parts.append(
+            f"**Of {len(scale.runs)} runs {failed} failed, and in {busy} other programs took over "
+            f"{QUIET:.0%} of a core.**"
+        )
+    head = ["nodes, rooms, load", "server", *(title for title, _ in COLUMNS.values())]
+    rows = []
+    for case, server in product(CASES, COMPARED):
+        found = {name: scale.figure(case, server, name) for name in COLUMNS}
+        cells = [
+            "failed" if value is None else COLUMNS[name][1](value) for name, value in found.items()
+        ]
+        rows.append([str(case), SERVERS[server].title, *cells])
+    parts.append(table(head, rows))
+    return "\n\n".join(parts) + "\n"
