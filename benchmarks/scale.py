@@ -21,6 +21,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.markup import escape
 
 from . import generator, machine, packages, report
@@ -76,7 +77,7 @@ def take(case: Case, pair: int, server: str, directory: Path, duration: float) -
                 nodes.append(stack.enter_context(node))
             said, calls = talked(case, nodes, redis, directory / "pusherload", duration)
             said += [{"error": words} for node in nodes if (words := node.last_words())]
-    except CannotMeasure as failure:
+    except (CannotMeasure, subprocess.CalledProcessError) as failure:
         said = [{"error": str(failure)}]
     return ScaleRun(case=case, pair=pair, server=server, said=said, redis=calls)
 
@@ -171,13 +172,22 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3, help="pairs of runs for each case [3]")
     parser.add_argument("--duration", type=float, default=3.0, help="seconds counted a run [3]")
     parser.add_argument("--publish", action="store_true", help="also into docs/performance.md")
+    parser.add_argument(
+        "--redraw", action="store_true", help="measure nothing: show build/benchmarks/scale.json"
+    )
     wanted = parser.parse_args()
     directory = report.ROOT / "build" / "benchmarks"
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        text = markdown(measure(wanted.pairs, wanted.duration, directory))
+        if wanted.redraw:
+            scale = msgspec.json.decode((directory / "scale.json").read_bytes(), type=Scale)
+        else:
+            scale = measure(wanted.pairs, wanted.duration, directory)
     except CannotMeasure as problem:
         raise SystemExit(f"benchmarks: {problem}") from None
+    except KeyboardInterrupt:
+        sys.exit(130)
+    text = markdown(scale)
     if wanted.publish:
         page = report.PAGE.read_text()
         report.PAGE.write_text(report.with_figures(page, text, BEGIN, END))

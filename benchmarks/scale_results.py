@@ -104,7 +104,10 @@ class Scale(msgspec.Struct, kw_only=True):
 
 def markdown(scale: Scale) -> str:
     """What was measured where, what went wrong, and a line for each case and server."""
-    versions = ", ".join(f"{name} {version}" for name, version in scale.versions.items())
+    versions = ", ".join(
+        f"{SERVERS[name].title if name in SERVERS else name} {version}"
+        for name, version in scale.versions.items()
+    )
     busy = sum(run.error is None and run.others() > QUIET for run in scale.runs)
     failed = sum(run.error is not None for run in scale.runs)
     parts = [

@@ -1,3 +1,5 @@
+import msgspec
+
 from benchmarks import report
 from benchmarks.scale import BEGIN, END
 from benchmarks.scale_results import CASES, Scale, ScaleRun, markdown
@@ -45,6 +47,14 @@ def test_a_run_of_which_one_generator_failed_has_no_figure():
     assert failed.error == "no"
     assert scale(failed).figure(CASES[0], "wsrelay", "p99_ms") is None
     assert "Of 1 runs 1 failed" in markdown(scale(failed))
+
+
+def test_a_measurement_can_be_shown_again_from_its_file(tmp_path):
+    measured = scale(run(generator()))
+    report.save(measured, tmp_path / "scale.json")
+    read = msgspec.json.decode((tmp_path / "scale.json").read_bytes(), type=Scale)
+    assert read == measured
+    assert read.figure(CASES[0], "wsrelay", "p99_ms") == 2.0
 
 
 def test_each_case_has_a_line_for_each_server():
