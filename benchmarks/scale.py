@@ -92,6 +92,8 @@ def talked(
     heard = [program.with_name(f"heard-{number}") for number in range(len(shares))]
     for file in heard:
         file.write_text("")
+    gate = program.with_name("gate")
+    gate.unlink(missing_ok=True)
     everybody = ",".join(str(process.pid) for process in (*nodes, redis))
 
     def talk(number: int, share: Sequence[Running]) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def talked(
             *("--rooms", str(ROOMS // len(shares)), "--members", str(MEMBERS)),
             *("--publishers", str(MEMBERS), "--size", "200"),
             *(("--rate", str(HERTZ)) if case.is_steady else ("--window", "1")),
-            *("--prefix", f"private-load-{number}"),
+            *("--prefix", f"private-load-{number}", "--gate", str(gate)),
             *(("--port2", str(share[1].port)) if case.is_spread else ()),
         )
         return generator.run(
@@ -114,11 +116,12 @@ def talked(
 
     with ThreadPoolExecutor(len(shares)) as pool:
         answers = [pool.submit(talk, *share) for share in enumerate(shares)]
-        # Joining has commands of its own, so they are counted from when the generators count.
+        # Together, or the last would talk alone; and joining has commands of its own.
         while not all(" ready in " in file.read_text() for file in heard):
             if any(answer.done() for answer in answers):
                 break
             time.sleep(0.02)
+        gate.touch()
         time.sleep(min(generator.WARMUP, duration))
         before, began = commands(redis), time.monotonic()
         time.sleep(duration)

@@ -18,6 +18,7 @@
  *
  * --server P,Q reads the CPU time of these processes from /proc, and the first one's resident memory.
  * --port2      members with an odd number connect there, so that a room spans two nodes.
+ * --gate FILE  nobody talks before this file exists, so that several generators start together.
  *
  * One thread, epoll, loopback. Prints one JSON line.
  * Build: cc -O2 -o pusherload pusherload.c -lssl -lcrypto -lz
@@ -59,7 +60,7 @@ typedef struct conn {
 } conn;
 
 static struct {
-    const char *host, *path, *app_id, *key, *secret, *prefix, *servers;
+    const char *host, *path, *app_id, *key, *secret, *prefix, *servers, *gate;
     int port, port2, rooms, members, publishers, size, window, burst, http;
     int tls, deflate, connect_only, churn;
     double rate, duration, warmup, idle, spread;
@@ -502,14 +503,14 @@ static void talk(double setup) {
 
 static void read_options(int argc, char **argv) {
     enum { HOST = 1, PORT, PORT2, PATH, APP_ID, KEY, SECRET, PREFIX, ROOMS, MEMBERS, PUBLISHERS, SIZE, WINDOW,
-           RATE, DURATION, WARMUP, IDLE, BURST, SPREAD, HTTP, SERVER, TLS, DEFLATE, CONNECT_ONLY, CHURN };
+           RATE, DURATION, WARMUP, IDLE, BURST, SPREAD, HTTP, SERVER, TLS, DEFLATE, CONNECT_ONLY, CHURN, GATE };
     static struct option known[] = {
         {"host",1,0,HOST}, {"port",1,0,PORT}, {"port2",1,0,PORT2}, {"path",1,0,PATH}, {"app-id",1,0,APP_ID},
         {"key",1,0,KEY}, {"secret",1,0,SECRET}, {"prefix",1,0,PREFIX}, {"rooms",1,0,ROOMS}, {"members",1,0,MEMBERS},
         {"publishers",1,0,PUBLISHERS}, {"size",1,0,SIZE}, {"window",1,0,WINDOW}, {"rate",1,0,RATE},
         {"duration",1,0,DURATION}, {"warmup",1,0,WARMUP}, {"idle",1,0,IDLE}, {"burst",1,0,BURST}, {"http",1,0,HTTP},
         {"server",1,0,SERVER}, {"tls",0,0,TLS}, {"deflate",0,0,DEFLATE}, {"connect-only",0,0,CONNECT_ONLY},
-        {"churn",0,0,CHURN}, {"spread",1,0,SPREAD}, {0} };
+        {"churn",0,0,CHURN}, {"spread",1,0,SPREAD}, {"gate",1,0,GATE}, {0} };
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (o) {
         case HOST: opt.host = optarg; break;
         case PORT: opt.port = atoi(optarg); break;
@@ -529,6 +530,7 @@ static void read_options(int argc, char **argv) {
         case WARMUP: opt.warmup = atof(optarg); break;
         case IDLE: opt.idle = atof(optarg); break;
         case SPREAD: opt.spread = atof(optarg); break;
+        case GATE: opt.gate = optarg; break;
         case BURST: opt.burst = atoi(optarg); break;
         case HTTP: opt.http = atoi(optarg); break;
         case SERVER: opt.servers = optarg; break;
@@ -559,6 +561,7 @@ int main(int argc, char **argv) {
     if (opt.churn || opt.http) return take_turns();
     long resident = server_resident(); double setup;
     if (!connect_all(&setup)) return 1;
+    while (opt.gate && access(opt.gate, F_OK)) pump(5);
     if ((opt.connect_only || opt.idle > 0) && stay_idle(setup, resident)) return 0;
     talk(setup);
     return 0;
