@@ -19,6 +19,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
 from tests.loopback import reactor
+from tests.ports import free_port
 from wsrelay.listening import CannotStart, endpoint_of, listen, name_of, tcp_endpoint
 
 
@@ -85,8 +86,7 @@ class ListenTest(TestCase):
 
     async def test_when_one_endpoint_cannot_be_had_none_is_kept(self) -> None:
         taken = self.taken_port()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            free = probe.getsockname()[1]
+        free = free_port()
         self.refused(tcp_endpoint("127.0.0.1", free), tcp_endpoint("127.0.0.1", taken))
         await deferLater(reactor, 0)  # a port closes in the next turn
         socket.create_server(("127.0.0.1", free)).close()

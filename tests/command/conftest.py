@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.ports import free_port
 from tests.stories.processes import Process, running
 from tests.tls.authority import Authority
 from wsrelay.command.main import main
@@ -83,8 +83,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     files = authority.issue(NAME, "127.0.0.1").store(home)
     file = home / "wsrelay.toml"
     tls = f'tls_cert = "{files.cert}"\ntls_key = "{files.key}"\n'
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        metrics_port = free.getsockname()[1]
+    metrics_port = free_port()
     tls += f"metrics_port = {metrics_port}\n"
     file.write_text(f'port = 0\ntls_port = 0\nhost = "127.0.0.1"\n{tls}{apps()}')
     command = ("twistd", "--nodaemon", "--pidfile=", "wsrelay", "--config", str(file))

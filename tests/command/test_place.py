@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 from msgspec import structs
 
+from tests.ports import free_port
 from wsrelay.command.place import Answer, Place, Unreachable, place_of, places_of
 from wsrelay.config.settings import Certificate, Settings, TlsListener
 
@@ -71,8 +70,7 @@ def test_the_address_for_sockets_names_who_has_to_answer() -> None:
 
 
 def test_where_nothing_answers_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with pytest.raises(Unreachable, match=rf"http://127\.0\.0\.1:{port}: Connection refused"):
         Place("127.0.0.1", port).ask("GET", "/up")
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from tests.clients.packages import HERE as CLIENTS
 from tests.clients.packages import install, tool
 from tests.clients.program import Program
 from tests.clients.relay import configures
+from tests.ports import free_port
 
 HERE = Path(__file__).parent
 RUN = HERE.parents[1] / "examples" / "virtual-office" / "run"
@@ -35,7 +35,7 @@ class Office:
     """The example, started as its README says, on free ports."""
 
     def __init__(self, home: Path, **more: str) -> None:
-        self._port, self.relay_port = free_ports(2)
+        self._port, self.relay_port = free_port(), free_port()
         self._log = home / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -89,14 +89,6 @@ class Office:
         finally:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 class Visitor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import resource
-import socket
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -14,6 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.ports import free_port
 from tests.signing import APP, SECRET, event, signed_target
 from tests.stories.processes import Process, running
 from tests.stories.sockets import DEADLINE, Client, Crowd
@@ -113,8 +113,7 @@ def _enough_descriptors() -> Iterator[None]:
 def hall(tmp_path: Path, _enough_descriptors: None) -> Iterator[Hall]:
     (tmp_path / "wsrelay.toml").write_text(CONFIGURATION)
     command = ("twistd", "--nodaemon", "--pidfile=", "wsrelay", "--config", "wsrelay.toml")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        metrics_port = str(free.getsockname()[1])
+    metrics_port = str(free_port())
     with running(*command, cwd=tmp_path, WSRELAY_METRICS_PORT=metrics_port) as relay:
         found = Hall(relay)
         yield found

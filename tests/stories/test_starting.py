@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.stories.processes import DEADLINE, run, running
 
 SECRET = "hush-7f3a91b20c64de"
@@ -90,8 +91,7 @@ def test_twist_runs_it_as_well(tmp_path: Path) -> None:
 
 
 def test_in_the_background_it_has_a_pid_file_and_a_log_and_ends_when_asked(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     started = run("twistd", "wsrelay", "--port", str(port), "--app", APP, cwd=tmp_path)
     assert (started.returncode, started.stdout, started.stderr) == (0, "", "")
     process = int((tmp_path / "twistd.pid").read_text())
@@ -142,11 +142,12 @@ def test_lines_of_the_log_may_be_json(tmp_path: Path) -> None:
 
 
 def test_json_goes_to_the_log_file_of_a_daemon(tmp_path: Path) -> None:
-    log = tmp_path / "relay.log"
-    started = run(
-        "twistd", f"--logfile={log}", "wsrelay", "--port", "0", "--log-format", "json", cwd=tmp_path
-    )
+    log, port = tmp_path / "relay.log", free_port()
+    options = ("--port", str(port), "--log-format", "json")
+    started = run("twistd", f"--logfile={log}", "wsrelay", *options, cwd=tmp_path)
     assert started.returncode == 0
+    # Whoever asks before its reactor runs is answered when it does: it minds signals by then.
+    assert health(port) == b'{"health":"OK"}'
     os.kill(int((tmp_path / "twistd.pid").read_text()), signal.SIGTERM)
     ends = time.monotonic() + DEADLINE
     while "Server Shut Down" not in log.read_text():
