@@ -139,6 +139,7 @@ class Stories:
         ada.signal(bob.visitor.socket_id)
         for to in ("bob", bob.visitor.socket_id):
             assert json.loads((await bob.visitor.expect("client-signal"))["data"]) == {"to": to}
+        await self.knows_all(ada)
         for to in ("nobody", "9.9", "ada", ada.visitor.socket_id):
             ada.signal(to)
             told = (await ada.visitor.expect("pusher:error"))["data"]
@@ -156,6 +157,7 @@ class Stories:
             person.visitor.take()
         ada.signal(bob.name)
         await bob.visitor.expect("client-signal")
+        await self.knows_all(ada)
         ada.signal("9.9")
         assert (await ada.visitor.expect("pusher:error"))["data"]["code"] == 4303
         ada.move(0)
@@ -167,6 +169,20 @@ class Stories:
         while (message := await ada.visitor.next())["event"] != "client-away":
             pass
         assert json.loads(message["data"]) == {"user_id": bob.name}
+
+    async def knows_all(self: Any, person: Person) -> None:
+        """His node has heard of all others: until then it tells nobody that somebody is nowhere."""
+        said = told = 0
+        while not told:
+            said += 1
+            person.signal(f"nobody {said}")
+            await self.a_turn()
+            for message in person.visitor.take():
+                assert message["event"] == "pusher:error"
+                told = int(message["data"]["to"].split()[1])
+        while told < said:
+            message = await person.visitor.expect("pusher:error")
+            told = int(message["data"]["to"].split()[1])
 
     async def near_by_socket_id(self: Any, one: Person, other: Person, caller: str) -> None:
         while (message := await one.visitor.next())["event"] != "client-nearby":

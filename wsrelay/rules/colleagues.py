@@ -85,8 +85,10 @@ class ChannelColleagues:
         self._nodes.tell(*self._key, Went(socket_id))
 
     def has(self, to: str, user_id: str | None) -> bool:
-        """Whether another node has whom ``user_id`` means; true while not all have answered."""
-        if to in self._elsewhere or self._is_to_ask or self._question is not None:
+        """Whether another node has whom ``to`` means; true while answers are waited for."""
+        if to in self._elsewhere or self._is_to_ask:
+            return True
+        if self._question is not None and self._question.waiting is not None:
             return True
         return self._has_presence and to != user_id and self._nodes.has_member(*self._key, to)
 
