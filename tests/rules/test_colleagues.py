@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from tests.rules.nodes import Nodes, nodes
 from tests.signing import APP
 from tests.visitor import Visitor
+from wsrelay.cluster.redis.remarks import MISSED_PAUSE
+from wsrelay.cluster.redis.wire import Unreachable
 from wsrelay.config.settings import Settings
 from wsrelay.core.rules import Directed, Proximity, Rule
 from wsrelay.rules import colleagues
@@ -189,6 +191,30 @@ def test_nobody_is_told_4303_while_not_all_have_answered(office: Nodes) -> None:
     [told] = ada.take()
     assert told["data"]["code"] == 4303
     assert heard(bob) == []
+
+
+@pytest.mark.parametrize("channel", ["presence-office", "private-office"])
+def test_who_is_heard_from_another_node_can_be_answered_at_once(
+    office: Nodes, channel: str
+) -> None:
+    ada, bob = join(office, 0, "ada", channel), join(office, 1, "bob", channel)
+    is_in = False
+    while not is_in:
+        office.exchange.step(0)
+        office.turn()
+        is_in = "pusher_internal:subscription_succeeded" in {told["event"] for told in bob.take()}
+    bob.whisper(channel, 1, "client-hello")
+    office.turn()
+    adas, bobs = office.exchange.links
+    while bobs.out:  # Redis hears him, and whom his node has to ask it does not know yet
+        bobs.out.popleft()()
+    while adas.heard:
+        adas.heard.popleft()()
+    office.turn()
+    assert heard(ada, "client-hello") == [1]
+    ada.whisper(channel, {"to": bob.socket_id}, "client-signal")
+    office.settle()
+    assert heard(bob, "client-signal") == [{"to": bob.socket_id}]
 
 
 @pytest.mark.parametrize("channel", ["presence-office", "private-office"])
@@ -374,3 +400,60 @@ def test_a_node_whose_first_member_is_not_in_yet_has_nothing_to_tell(office: Nod
     office.settle()
     assert rules_of(office, 1).colleagues._question is None
     hub._apps[APP.id] = channels
+
+
+def test_a_node_that_left_before_it_heard_the_question_withholds_4303_for_a_second(
+    office: Nodes,
+) -> None:
+    ada, bob = people(office, "private-office")
+    bob.leave("private-office")  # Redis still has his node among those who attend
+    office.turn()
+    ada.leave("private-office")
+    ada.subscribe("private-office")
+    office.settle()
+    ada.take()
+    ada.whisper("private-office", {"to": "9.9"}, "client-signal")
+    office.settle()
+    assert ada.take() == []
+    office.advance(colleagues.MOST_SECONDS)
+    ada.whisper("private-office", {"to": "9.9"}, "client-signal")
+    office.settle()
+    assert [told["data"]["code"] for told in ada.take()] == [4303]
+
+
+def test_who_came_while_redis_was_away_and_is_alone_on_return_is_told_4303(office: Nodes) -> None:
+    link = office.exchange.links[0]
+    link.lose()
+    ada = join(office, 0, "ada", "private-office")
+    link.start()
+    office.settle()
+    ada.take()
+    ada.whisper("private-office", {"to": "9.9"}, "client-signal")
+    office.turn()
+    assert [told["data"]["code"] for told in ada.take()] == [4303]
+
+
+def test_a_question_that_fails_while_redis_is_there_is_asked_again(
+    office: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while a slot of a cluster moves."""
+
+    def refuse(key: bytes) -> None:
+        raise Unreachable("a slot of the cluster does not come to rest")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(office.exchange, "do_hkeys", refuse)
+        ada, _ = people(office, "private-office")
+        bob = join(office, 1, "bob", "private-office")
+        office.settle()
+    ada.whisper("private-office", 1, "client-talk")
+    office.settle()
+    bob.take()
+    bob.whisper("private-office", {"to": "9.9"}, "client-signal")
+    office.settle()
+    assert bob.take() == []
+    office.advance(MISSED_PAUSE)
+    office.settle()
+    bob.whisper("private-office", {"to": "9.9"}, "client-signal")
+    office.settle()
+    assert [told["data"]["code"] for told in bob.take()] == [4303]

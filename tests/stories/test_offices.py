@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
-from unittest import SkipTest
 
 from tests.rules.page import Page
 from tests.signing import APP, SECRET
@@ -153,8 +152,6 @@ class Stories:
             assert (told["code"], told["to"]) == (4303, to)
 
     async def test_a_channel_without_users_has_all_of_it_by_socket_ids(self: Any) -> None:
-        if len(self.deployment.ports) > 1:
-            raise SkipTest("over nodes it hangs now and then, and it is not known yet why")
         ada, bob = people = await self.people("ada", "bob", kind="private")
         for person in people:
             person.visitor.take()

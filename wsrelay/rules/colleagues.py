@@ -76,10 +76,10 @@ class ChannelColleagues:
     # -- this node's members -----------------------------------------------------------
 
     def joined(self, socket_id: str, user_id: str | None) -> None:
+        """Told before he can say anything: whoever hears him can address him."""
+        self._nodes.tell(*self._key, Came(socket_id, user_id))
         if len(self._present) == 1:
             self._is_to_ask = self._nodes.ask(*self._key)
-        else:
-            self._nodes.tell(*self._key, Came(socket_id, user_id))
 
     def left(self, socket_id: str) -> None:
         self._nodes.tell(*self._key, Went(socket_id))

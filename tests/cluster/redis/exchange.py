@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from wsrelay.cluster.redis.channels import CHANNEL, NODES
 from wsrelay.cluster.redis.wire import Unreachable
@@ -249,7 +250,10 @@ class MemoryLink:
         self._unanswered.append(answer)
 
         def do() -> None:
-            reply = self._exchange.do(command)
+            try:
+                reply = self._exchange.do(command)
+            except Unreachable as error:
+                reply = Failure(error)
             self.replies.append(lambda: self._answer(answer, reply))
 
         self.out.append(do)
@@ -257,7 +261,7 @@ class MemoryLink:
 
     def _answer(self, answer: Deferred[Any], reply: Any) -> None:
         self._unanswered.remove(answer)
-        answer.callback(reply)
+        answer.callback(reply)  # a Failure, where it failed
 
     def run(self, script: Any, *arguments: Any) -> Deferred[Any]:
         return self.call("EVALSHA", script.sha, 1, *arguments)

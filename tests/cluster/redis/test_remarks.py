@@ -36,8 +36,8 @@ class RemarksTest(NodesTestCase):
         await self.until(lambda: ada.socket_id in self.elsewhere(other))
         assert eve.socket_id in self.elsewhere(other)
         assert bob.socket_id in self.elsewhere(self.relay)
-        assert [node.room.tally.remarks_out for node in (self.relay, other)] == [1, 1]
-        assert [node.room.tally.remarks_in for node in (self.relay, other)] == [1, 1]
+        assert [node.room.tally.remarks_out for node in (self.relay, other)] == [1, 2]
+        assert [node.room.tally.remarks_in for node in (self.relay, other)] == [2, 1]
         eve.leave("private-office")
         await self.until(lambda: eve.socket_id not in self.elsewhere(other))
 

@@ -72,15 +72,18 @@ class Remarks:
 
     async def _ask(self, key: Key) -> None:
         """Nothing is asked while Redis is away: all is asked anew on return."""
-        steps = self._steps
-        try:
-            nodes = await steps.link.call("HKEYS", steps.names.channel(key) + b"n")
-        except Unreachable:
-            return
         others: dict[str, set[str]] = {}
-        for node in map(bytes.decode, nodes):
-            others.setdefault(_origin_of(node), set()).add(node)
-        others.pop(self.origin, None)
+        if self._is_shared(key):
+            steps = self._steps
+            try:
+                nodes = await steps.link.call("HKEYS", steps.names.channel(key) + b"n")
+            except Unreachable:
+                if steps.link.is_up:  # it was this channel's shard alone
+                    self.missed(key)
+                return
+            for node in map(bytes.decode, nodes):
+                others.setdefault(_origin_of(node), set()).add(node)
+            others.pop(self.origin, None)
         colleagues = self._colleagues(key)
         if colleagues is not None:
             colleagues.ask(others)
@@ -117,7 +120,7 @@ class Remarks:
 
     def _ask_again(self, key: Key) -> None:
         self._missed.discard(key)
-        self.ask(*key)
+        self._spawn(self._ask(key))
 
     # -- away and back ---------------------------------------------------------------------
 
@@ -128,7 +131,7 @@ class Remarks:
 
     async def restore(self, keys: Iterable[Key]) -> None:
         for key in keys:
-            if self._is_shared(key) and self._colleagues(key) is not None:
+            if self._colleagues(key) is not None:
                 await self._ask(key)
 
     def forget_silent(self) -> None:
