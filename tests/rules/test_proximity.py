@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.pusher.relayed import Client, Relayed, error
-from tests.rules.office import OFFICE, an_office, heard_of, move, people, places
+from tests.pusher.relayed import Relayed, error
+from tests.rules.office import (
+    OFFICE,
+    NewOffice,
+    Office,
+    Person,
+    an_office,
+    heard_of,
+    move,
+    people,
+    places,
+)
 from wsrelay.core.rules import Newest, Proximity
 
 
@@ -16,11 +26,16 @@ def settings(**more: Any) -> Proximity:
 
 
 @pytest.fixture
-def office() -> Relayed:
+def office(new_office: NewOffice) -> Office:
+    return new_office(proximity=settings())
+
+
+@pytest.fixture
+def alone() -> Relayed:
     return an_office(proximity=settings())
 
 
-def standing(relayed: Relayed, **where: float) -> list[Client]:
+def standing(relayed: Relayed, **where: float) -> list[Person]:
     """Members who stand there, in a row; what that made them hear is forgotten."""
     clients = people(relayed, *where)
     for client, x in zip(clients, where.values(), strict=True):
@@ -46,7 +61,7 @@ def at(user_id: str, x: float) -> tuple[str, Any, str]:
 # -- positions -----------------------------------------------------------------------------------
 
 
-def test_who_is_near_hears_of_every_move_and_who_is_not_of_none(office: Relayed) -> None:
+def test_who_is_near_hears_of_every_move_and_who_is_not_of_none(office: Office) -> None:
     ada, bob, cyd = standing(office, ada=0, bob=50, cyd=1000)
     for x in range(3):
         move(ada, x)
@@ -54,7 +69,7 @@ def test_who_is_near_hears_of_every_move_and_who_is_not_of_none(office: Relayed)
     assert (ada.heard(), cyd.heard()) == ([], [])
 
 
-def test_who_has_not_said_where_he_is_hears_of_everybody(office: Relayed) -> None:
+def test_who_has_not_said_where_he_is_hears_of_everybody(office: Office) -> None:
     ada, bob, cyd = people(office, "ada", "bob", "cyd")
     move(ada, 0)
     move(bob, 1000)
@@ -67,7 +82,7 @@ def test_who_has_not_said_where_he_is_hears_of_everybody(office: Relayed) -> Non
     assert places(bob) == [("ada", 0)]  # from before he said where he is
 
 
-def test_events_other_than_the_position_are_for_all(office: Relayed) -> None:
+def test_events_other_than_the_position_are_for_all(office: Office) -> None:
     ada, *others = standing(office, ada=0, bob=50, cyd=1000)
     ada.whisper(OFFICE, {"x": 0, "y": 0}, "client-chat")
     assert [len(other.heard()) for other in others] == [1, 1]
@@ -76,7 +91,7 @@ def test_events_other_than_the_position_are_for_all(office: Relayed) -> None:
 @pytest.mark.parametrize(
     "data", ["here", {"x": 1}, {"x": "1", "y": "2"}, {"x": 1e10, "y": 0}, None, [1, 2]]
 )
-def test_a_position_that_can_not_be_read_is_for_all_and_counted(office: Relayed, data: Any) -> None:
+def test_a_position_that_can_not_be_read_is_for_all_and_counted(office: Office, data: Any) -> None:
     ada, *others = standing(office, ada=0, bob=50, cyd=1000)
     ada.whisper(OFFICE, data, "client-move")
     assert [len(other.heard()) for other in others] == [1, 1]
@@ -85,13 +100,13 @@ def test_a_position_that_can_not_be_read_is_for_all_and_counted(office: Relayed,
     assert [len(other.heard()) for other in others] == [1, 0]
 
 
-def test_a_position_may_come_as_a_string(office: Relayed) -> None:
+def test_a_position_may_come_as_a_string(office: Office) -> None:
     ada, bob, cyd = standing(office, ada=0, bob=50, cyd=1000)
     ada.whisper(OFFICE, '{"x": 1, "y": 0}', "client-move")
     assert (len(bob.heard()), len(cyd.heard())) == (1, 0)
 
 
-def test_who_comes_near_is_told_where_the_other_stands(office: Relayed) -> None:
+def test_who_comes_near_is_told_where_the_other_stands(office: Office) -> None:
     ada, bob = standing(office, ada=0, bob=1000)
     move(bob, 900)
     move(ada, 850)
@@ -99,17 +114,19 @@ def test_who_comes_near_is_told_where_the_other_stands(office: Relayed) -> None:
     assert heard_of(bob) == [at("ada", 850), nearby("ada", 50, "ada")]
 
 
-def test_without_a_rate_beyond_nobody_far_away_is_ever_told(office: Relayed) -> None:
-    ada, _, cyd = standing(office, ada=0, bob=50, cyd=1000)
+def test_without_a_rate_beyond_nobody_far_away_is_ever_told(alone: Relayed) -> None:
+    ada, _, cyd = standing(alone, ada=0, bob=50, cyd=1000)
     for x in range(50):
         move(ada, x)
-    office.clock.pump([1] * 60)
+    alone.clock.pump([1] * 60)
     assert cyd.heard() == []
-    assert office.clock.getDelayedCalls() == []
+    assert alone.clock.getDelayedCalls() == []
 
 
-def test_who_is_far_away_hears_of_moves_at_the_rate_beyond_and_of_the_last_one() -> None:
-    office = an_office(proximity=settings(beyond_rate=1))
+def test_who_is_far_away_hears_of_moves_at_the_rate_beyond_and_of_the_last_one(
+    new_office: NewOffice,
+) -> None:
+    office = new_office(proximity=settings(beyond_rate=1))
     ada, bob, cyd = standing(office, ada=0, bob=50, cyd=1000)
     office.clock.advance(1)
     bob.heard()
@@ -123,12 +140,19 @@ def test_who_is_far_away_hears_of_moves_at_the_rate_beyond_and_of_the_last_one()
     office.clock.advance(1)
     assert [*heard, *places(cyd)][-1] == ("ada", 39)
     office.clock.advance(1)
-    assert office.clock.getDelayedCalls() == []
     assert (bob.heard(), cyd.heard()) == ([], [])
 
 
-def test_newest_comes_before_proximity() -> None:
-    office = an_office(proximity=settings(), newest=Newest(events=("client-move",), rate=20))
+def test_with_a_rate_beyond_no_timer_runs_when_nothing_moves() -> None:
+    office = an_office(proximity=settings(beyond_rate=1))
+    standing(office, ada=0, cyd=1000)
+    assert len(office.clock.getDelayedCalls()) == 1
+    office.clock.pump([1, 1])
+    assert office.clock.getDelayedCalls() == []
+
+
+def test_newest_comes_before_proximity(new_office: NewOffice) -> None:
+    office = new_office(proximity=settings(), newest=Newest(events=("client-move",), rate=20))
     ada, bob, cyd = standing(office, ada=0, bob=50, cyd=1000)
     office.clock.advance(1)
     for x in range(10):
@@ -141,7 +165,7 @@ def test_newest_comes_before_proximity() -> None:
 # -- nearby and away -----------------------------------------------------------------------------
 
 
-def test_both_sides_hear_who_has_come_near_and_both_the_same_caller(office: Relayed) -> None:
+def test_both_sides_hear_who_has_come_near_and_both_the_same_caller(office: Office) -> None:
     bob, ada = standing(office, bob=0, ada=200)
     move(bob, 100)
     assert heard_of(ada) == [at("bob", 100), nearby("bob", 100, "ada")]
@@ -149,7 +173,7 @@ def test_both_sides_hear_who_has_come_near_and_both_the_same_caller(office: Rela
 
 
 def test_who_is_near_stays_near_until_he_is_farther_away_than_the_hysteresis(
-    office: Relayed,
+    office: Office,
 ) -> None:
     ada, bob = standing(office, ada=0, bob=100)
     for x in (105, 110, 101):
@@ -164,17 +188,17 @@ def test_who_is_near_stays_near_until_he_is_farther_away_than_the_hysteresis(
     assert heard_of(ada) == [at("bob", 100), nearby("bob", 100, "ada")]
 
 
-def test_the_distance_is_that_in_the_plane(office: Relayed) -> None:
+def test_the_distance_is_that_in_the_plane(office: Office) -> None:
     ada, bob = people(office, "ada", "bob")
     move(ada, 0, 0)
     move(bob, 30, 40)
     assert heard_of(ada)[-1] == nearby("bob", 50, "ada")
 
 
-@pytest.mark.parametrize("leave", [Client.vanish, lambda client: client.unsubscribe(OFFICE)])
-def test_who_leaves_the_channel_is_away_for_those_who_were_near(
-    office: Relayed, leave: Any
-) -> None:
+@pytest.mark.parametrize(
+    "leave", [lambda client: client.vanish(), lambda client: client.unsubscribe(OFFICE)]
+)
+def test_who_leaves_the_channel_is_away_for_those_who_were_near(office: Office, leave: Any) -> None:
     ada, bob, cyd = standing(office, ada=0, bob=50, cyd=1000)
     leave(ada)
     assert [event for event, _, _ in heard_of(bob)] == [
@@ -186,7 +210,7 @@ def test_who_leaves_the_channel_is_away_for_those_who_were_near(
     assert bob.heard() == []
 
 
-def test_no_client_can_say_who_is_near(office: Relayed) -> None:
+def test_no_client_can_say_who_is_near(office: Office) -> None:
     ada, bob = people(office, "ada", "bob")
     for event in ("client-nearby", "client-away", "client-turn"):
         ada.whisper(OFFICE, {"user_id": "bob"}, event)
@@ -195,7 +219,7 @@ def test_no_client_can_say_who_is_near(office: Relayed) -> None:
     assert bob.heard() == []
 
 
-def test_without_users_members_are_named_by_their_socket_ids(office: Relayed) -> None:
+def test_without_users_members_are_named_by_their_socket_ids(office: Office) -> None:
     ada, bob = people(office, "ada", "bob", channel="private-office.1")
     move(ada, 0, channel="private-office.1")
     move(bob, 1, channel="private-office.1")
@@ -206,7 +230,7 @@ def test_without_users_members_are_named_by_their_socket_ids(office: Relayed) ->
 # -- a member with two tabs ----------------------------------------------------------------------
 
 
-def test_all_tabs_of_a_member_hear_what_he_hears_and_where_he_goes(office: Relayed) -> None:
+def test_all_tabs_of_a_member_hear_what_he_hears_and_where_he_goes(office: Office) -> None:
     first, second, bob = people(office, "ada", "ada", "bob")
     move(first, 0)
     assert heard_of(second) == [at("ada", 0)]
@@ -218,14 +242,14 @@ def test_all_tabs_of_a_member_hear_what_he_hears_and_where_he_goes(office: Relay
     assert heard_of(bob) == [at("ada", 0), nearby("ada", 50, "ada")]
 
 
-def test_a_tab_that_opens_later_hears_who_is_near_now(office: Relayed) -> None:
+def test_a_tab_that_opens_later_hears_who_is_near_now(office: Office) -> None:
     _, _, _ = standing(office, ada=0, bob=50, cyd=1000)
     tab = office.connect()
     tab.join(OFFICE, "ada")
     assert heard_of(tab)[1:] == [nearby("bob", 50, "ada")]
 
 
-def test_a_member_is_away_when_his_last_tab_is_gone(office: Relayed) -> None:
+def test_a_member_is_away_when_his_last_tab_is_gone(office: Office) -> None:
     first, second, bob = people(office, "ada", "ada", "bob")
     move(first, 0)
     move(bob, 1)
@@ -247,8 +271,8 @@ def test_nothing_is_left_of_a_channel_that_is_gone() -> None:
     office.assert_empty()
 
 
-def test_what_is_delivered_is_counted() -> None:
-    office = an_office(proximity=settings(beyond_rate=1))
+def test_what_is_delivered_is_counted(new_office: NewOffice) -> None:
+    office = new_office(proximity=settings(beyond_rate=1))
     clients = standing(office, ada=0, bob=50, cyd=1000)
     office.clock.advance(1)
     for client in clients:

@@ -160,7 +160,13 @@ class OverNodes(WhatIsSeen):
     # -- what must be true ---------------------------------------------------------------------
 
     def visible(self, name: str) -> set[str]:
-        return super().visible(user_of(name)) - {user_of(name)}
+        return (super().visible(user_of(name)) - {user_of(name)}) | self.moved_elsewhere(name)
+
+    def moved_elsewhere(self, name: str) -> set[str]:
+        """The page's own user, if another tab of his has moved last."""
+        user = user_of(name)
+        is_so = user in self.places and self.moving[user] != name
+        return {user} if is_so else set()
 
     def near(self, name: str) -> dict[str, str]:
         return super().near(user_of(name))
@@ -207,7 +213,8 @@ class SeenWithHysteresisOverNodes(OverNodes, WhatIsSeenByTheNear):
 
     def visible(self, name: str) -> set[str]:
         user = user_of(name)
-        return set(self.pages[name].near) if user in self.places else self.places.keys() - {user}
+        others = self.pages[name].near if user in self.places else self.places.keys() - {user}
+        return set(others) | self.moved_elsewhere(name)
 
 
 TestSeenOverNodes = SeenOverNodes.TestCase

@@ -138,8 +138,8 @@ class Proximity:
     @staticmethod
     def _tell_own_tabs(place: Place) -> int:
         frame, slot, count = place.frame, place.slot, 0
-        if len(place.connections) > 1:
-            sender = slot[2]
+        sender = slot[2]
+        if len(place.connections) > 1 or sender not in place.connections:
             for socket_id, subscriber in place.connections.items():
                 if socket_id != sender:
                     subscriber.send_newest(frame, slot)
