@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ class Log(list[LogEvent]):
 
 @pytest.fixture
 def log() -> Iterator[Log]:
+    gc.collect()  # attempts that an earlier test left under way say so when they are collected
     events = Log()
     globalLogPublisher.addObserver(events.append)
     yield events
