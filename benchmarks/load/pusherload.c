@@ -11,6 +11,7 @@
  *
  * --idle S     the connections stay open for S seconds; with --publishers 0, that is all.
  * --spread W   the data also says where its sender is, x and y: he walks at random in a square W wide.
+ * --near R     only what comes from within R of where the listener is now counts for the milliseconds.
  * --churn      each of the rooms x members slots connects, subscribes, closes, and starts again.
  * --http N     N keep-alive connections publish over the signed HTTP API to one channel without
  *              subscribers; each awaits its answer before it sends the next request, and connects
@@ -63,7 +64,7 @@ static struct {
     const char *host, *path, *app_id, *key, *secret, *prefix, *servers, *gate;
     int port, port2, rooms, members, publishers, size, window, burst, http;
     int tls, deflate, connect_only, churn;
-    double rate, duration, warmup, idle, spread;
+    double rate, duration, warmup, idle, spread, near;
 } opt = {
     .host = "127.0.0.1", .path = "/app/app-key?protocol=7&client=load&version=1",
     .app_id = "app-id", .key = "app-key", .secret = "app-secret", .prefix = "private-load",
@@ -260,6 +261,12 @@ static void publish(conn *c) {
     c->sent++; if (measuring) publishes++;
     send_text(c, msg, n);
 }
+static int is_near(conn *c, int publisher) {
+    if (!opt.near) return 1;
+    conn *other = &conns[(size_t)c->room * opt.members + publisher];
+    double x = c->x - other->x, y = c->y - other->y;
+    return x * x + y * y <= opt.near * opt.near;
+}
 static void on_event(conn *c, char *p, size_t n) {
     char *t = memmem(p, n, "client-move", 11);
     if (!t) return;
@@ -270,7 +277,7 @@ static void on_event(conn *c, char *p, size_t n) {
     uint64_t ts = strtoull(q + 4, NULL, 10); int pub = atoi(m + 4);
     room_deliveries[(size_t)c->room * opt.publishers + pub]++;
     if (measuring) arrivals++;
-    if (measuring && ts >= t_measure) { deliveries++; note_latency(ts); }
+    if (measuring && ts >= t_measure) { deliveries++; if (is_near(c, pub)) note_latency(ts); }
 }
 static void on_subscribed(conn *c) {
     if (!opt.churn) { c->state = READY; ready_count++; return; }
@@ -503,14 +510,14 @@ static void talk(double setup) {
 
 static void read_options(int argc, char **argv) {
     enum { HOST = 1, PORT, PORT2, PATH, APP_ID, KEY, SECRET, PREFIX, ROOMS, MEMBERS, PUBLISHERS, SIZE, WINDOW,
-           RATE, DURATION, WARMUP, IDLE, BURST, SPREAD, HTTP, SERVER, TLS, DEFLATE, CONNECT_ONLY, CHURN, GATE };
+           RATE, DURATION, WARMUP, IDLE, BURST, SPREAD, HTTP, SERVER, TLS, DEFLATE, CONNECT_ONLY, CHURN, GATE, NEAR };
     static struct option known[] = {
         {"host",1,0,HOST}, {"port",1,0,PORT}, {"port2",1,0,PORT2}, {"path",1,0,PATH}, {"app-id",1,0,APP_ID},
         {"key",1,0,KEY}, {"secret",1,0,SECRET}, {"prefix",1,0,PREFIX}, {"rooms",1,0,ROOMS}, {"members",1,0,MEMBERS},
         {"publishers",1,0,PUBLISHERS}, {"size",1,0,SIZE}, {"window",1,0,WINDOW}, {"rate",1,0,RATE},
         {"duration",1,0,DURATION}, {"warmup",1,0,WARMUP}, {"idle",1,0,IDLE}, {"burst",1,0,BURST}, {"http",1,0,HTTP},
         {"server",1,0,SERVER}, {"tls",0,0,TLS}, {"deflate",0,0,DEFLATE}, {"connect-only",0,0,CONNECT_ONLY},
-        {"churn",0,0,CHURN}, {"spread",1,0,SPREAD}, {"gate",1,0,GATE}, {0} };
+        {"churn",0,0,CHURN}, {"spread",1,0,SPREAD}, {"gate",1,0,GATE}, {"near",1,0,NEAR}, {0} };
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) switch (o) {
         case HOST: opt.host = optarg; break;
         case PORT: opt.port = atoi(optarg); break;
@@ -531,6 +538,7 @@ static void read_options(int argc, char **argv) {
         case IDLE: opt.idle = atof(optarg); break;
         case SPREAD: opt.spread = atof(optarg); break;
         case GATE: opt.gate = optarg; break;
+        case NEAR: opt.near = atof(optarg); break;
         case BURST: opt.burst = atoi(optarg); break;
         case HTTP: opt.http = atoi(optarg); break;
         case SERVER: opt.servers = optarg; break;
