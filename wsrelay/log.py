@@ -3,11 +3,9 @@ message."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
-from types import coroutine as coroutine_like
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from .core.notices import (
@@ -18,6 +16,7 @@ from .core.notices import (
     SubscriptionDenied,
 )
 from .core.ports import Observer
+from .eager import begin
 from .sparingly import OFTEN, Sparingly
 
 _log = Logger(namespace="wsrelay")
@@ -89,39 +88,14 @@ def observers(*each: Observer) -> Observer:
 
 
 def spawn(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its first wait, at once; a failure of ours ends in the log.
-
-    Most need not wait, and these are spared what a ``Deferred`` costs: a join would take twice
-    as long with one.
-    """
+    """Run a coroutine; a failure of ours ends in the log."""
     try:
-        waits_for = coroutine.send(None)
-    except StopIteration:
-        return
+        result = begin(coroutine)
     except Exception:
         _log.failure(_WENT_WRONG)
         return
-    Deferred.fromCoroutine(_rest(coroutine, waits_for)).addErrback(
-        lambda failure: _log.failure(_WENT_WRONG, failure)
-    )
+    if result is not None:
+        result.addErrback(lambda failure: _log.failure(_WENT_WRONG, failure))
 
 
 _WENT_WRONG = "a conversation went wrong"
-
-
-@coroutine_like
-def _rest(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """A coroutine from its first wait on."""
-    try:
-        while True:
-            try:
-                outcome = yield waits_for
-            except GeneratorExit:  # nobody will ever answer
-                coroutine.close()
-                raise
-            except BaseException as error:
-                waits_for = coroutine.throw(error)
-            else:
-                waits_for = coroutine.send(outcome)
-    except StopIteration:
-        return

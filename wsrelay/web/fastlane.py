@@ -13,13 +13,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
 from zope.interface import implementer
 
+from ..eager import begin
 from ..takeover import take_over
 from .api import Api
 from .exchange import Answer, Request, parse_query, somebody
@@ -32,6 +32,7 @@ _UNCOMMON = frozenset(
     (b"transfer-encoding", b"expect", b"upgrade", b"origin", b"te", b"trailer", b"connection")
 )
 _METHODS = (b"GET", b"POST")
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
 #: Of a body's length. Python (3.11) refuses to read a number of more than 4300.
 _MOST_DIGITS = 10
 
@@ -96,12 +97,11 @@ def take_request(
 
 def response(answer: Answer, date: str, *, is_last: bool = False) -> bytes:
     """An answer as it goes out (RFC 9112), in one piece."""
-    status = HTTPStatus(answer.status)
     extra = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     if is_last:
         extra += "Connection: close\r\n"
     return (
-        f"HTTP/1.1 {answer.status} {status.phrase}\r\n"
+        f"HTTP/1.1 {answer.status} {_PHRASES[answer.status]}\r\n"
         f"Date: {date}\r\nContent-Type: {answer.content_type}\r\n{extra}"
         f"Content-Length: {len(answer.body)}\r\n\r\n"
     ).encode() + answer.body
@@ -152,7 +152,11 @@ class FastLane(TimeoutMixin, Protocol):
 
     def _answer(self, request: Request) -> None:
         self._is_answering = True
-        Deferred.fromCoroutine(self._lane.api.respond(request)).addCallback(self._send).addErrback(
+        answer = begin(self._lane.api.respond(request))
+        if isinstance(answer, Answer):
+            self._send(answer)
+            return
+        answer.addCallback(self._send).addErrback(
             lambda failure: _log.failure("an answer was not sent", failure)
         )
         if self._is_answering:  # it waits for other nodes; one request at a time

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from urllib.parse import unquote
 
 from ..core.apps import App
@@ -18,6 +19,8 @@ from .exchange import Request
 #: Seconds that a backend's clock may be off, either way.
 CLOCK_SKEW = 600
 _MD5_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
+#: By code points, which is the order of the bytes too (RFC 3629, section 1).
+_KEY = itemgetter(0)
 _is_list_key = re.compile(r"(.+)\[\d*\]\Z").match
 
 Pairs = list[tuple[str, str]]
@@ -75,9 +78,9 @@ def _check_body(body_md5: str | None, body: bytes) -> None:
 def _readings(request: Request, prefix: str) -> Iterator[str]:
     """The texts that this request's signer may have signed, the usual one first."""
     pairs = [(k.lower(), v) for k, v in request.query if k != "auth_signature"]
-    pairs.sort(key=_by_key)
+    pairs.sort(key=_KEY)
     queries = [pairs]
-    if any(_is_list_key(key) for key, _ in pairs):
+    if any("]" in key and _is_list_key(key) for key, _ in pairs):
         queries += [_joined(pairs), _bracketed(pairs)]
     paths = [request.path]
     if "%" in request.path:
@@ -90,20 +93,16 @@ def _readings(request: Request, prefix: str) -> Iterator[str]:
             yield f"{request.method}\n{path}\n{signed}"
 
 
-def _by_key(pair: tuple[str, str]) -> bytes:
-    return pair[0].encode()
-
-
 def _joined(pairs: Pairs) -> Pairs:
     """``info[0]=a&info[1]=b`` as PHP signs it: ``info=a,b``."""
     folded: dict[str, list[str]] = {}
     for key, value in pairs:
         listed = _is_list_key(key)
         folded.setdefault(listed[1] if listed else key, []).append(value)
-    return sorted(((key, ",".join(values)) for key, values in folded.items()), key=_by_key)
+    return sorted(((key, ",".join(values)) for key, values in folded.items()), key=_KEY)
 
 
 def _bracketed(pairs: Pairs) -> Pairs:
     """The same as Ruby signs it: ``info[]=a&info[]=b``."""
     plain = [(f"{m[1]}[]" if (m := _is_list_key(key)) else key, value) for key, value in pairs]
-    return sorted(plain, key=_by_key)
+    return sorted(plain, key=_KEY)
