@@ -27,12 +27,14 @@ from rich.markup import escape
 from . import generator, machine, packages, report
 from .__main__ import check_machine, progress_bar
 from .errors import CannotMeasure
+from .scale_chart import svg
 from .scale_results import CASES, COMPARED, HERTZ, Case, Scale, ScaleRun, markdown
 from .servers import CORE, SERVERS, Running, Server, running
 from .workloads import DELIVERIES, LATENCY, WORKLOADS, Workload
 
 BEGIN = "<!-- scale: written by `python -m benchmarks.scale --publish` -->"
 END = "<!-- end of scale -->"
+CHART = report.PAGE.with_name("performance-nodes.svg")
 CORES = f"{CORE},{generator.CORE}"
 ROOMS, MEMBERS = 40, 25
 
@@ -192,8 +194,10 @@ def main() -> None:
         sys.exit(130)
     text = markdown(scale)
     if wanted.publish:
+        CHART.write_text(svg(scale))
+        figures = f"![Several nodes beside each other]({CHART.name})\n\n{text}"
         page = report.PAGE.read_text()
-        report.PAGE.write_text(report.with_figures(page, text, BEGIN, END))
+        report.PAGE.write_text(report.with_figures(page, figures, BEGIN, END))
     sys.stdout.write(text)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
 
-from .results import QUIET, percent
+from .results import QUIET, Spread, percent, spread
 from .servers import SERVERS
 from .table import table
 from .workloads import DELIVERIES, LATENCY, three_digits
@@ -95,11 +94,22 @@ class Scale(msgspec.Struct, kw_only=True):
     duration: float
     runs: list[ScaleRun]
 
-    def figure(self, case: Case, server: str, name: str) -> float | None:
-        """The median of the runs that have one."""
+    def spread(self, case: Case, server: str, name: str) -> Spread | None:
+        """Of the runs that have that figure."""
         runs = [run for run in self.runs if (run.case, run.server) == (case, server)]
-        values = [run.figures()[name] for run in runs if run.error is None]
-        return median(values) if values else None
+        return spread(run.figures()[name] for run in runs if run.error is None)
+
+
+def disturbance(scale: Scale) -> str:
+    """What a reader must know: failures, and whether other programs ran meanwhile."""
+    busy = sum(run.error is None and run.others() > QUIET for run in scale.runs)
+    failed = sum(run.error is not None for run in scale.runs)
+    if not busy and not failed:
+        return ""
+    return (
+        f"Of {len(scale.runs)} runs {failed} failed, and in {busy} other programs took over "
+        f"{QUIET:.0%} of a core."
+    )
 
 
 def markdown(scale: Scale) -> str:
@@ -108,23 +118,19 @@ def markdown(scale: Scale) -> str:
         f"{SERVERS[name].title if name in SERVERS else name} {version}"
         for name, version in scale.versions.items()
     )
-    busy = sum(run.error is None and run.others() > QUIET for run in scale.runs)
-    failed = sum(run.error is not None for run in scale.runs)
     parts = [
         f"Measured on {scale.date}; pairs of runs: {scale.pairs}, of {scale.duration:g} s. "
         f"Machine: {scale.machine}. Versions: {versions}."
     ]
-    if busy or failed:
-        parts.append(
-            f"**Of {len(scale.runs)} runs {failed} failed, and in {busy} other programs took over "
-            f"{QUIET:.0%} of a core.**"
-        )
+    if disturbed := disturbance(scale):
+        parts.append(f"**{disturbed}**")
     head = ["nodes, rooms, load", "server", *(title for title, _ in COLUMNS.values())]
     rows = []
     for case, server in product(CASES, COMPARED):
-        found = {name: scale.figure(case, server, name) for name in COLUMNS}
+        found = {name: scale.spread(case, server, name) for name in COLUMNS}
         cells = [
-            "failed" if value is None else COLUMNS[name][1](value) for name, value in found.items()
+            "failed" if values is None else COLUMNS[name][1](values.median)
+            for name, values in found.items()
         ]
         rows.append([str(case), SERVERS[server].title, *cells])
     parts.append(table(head, rows))

@@ -1,8 +1,13 @@
+from xml.etree import ElementTree
+
 import msgspec
 
 from benchmarks import report
 from benchmarks.scale import BEGIN, END
+from benchmarks.scale_chart import svg
 from benchmarks.scale_results import CASES, Scale, ScaleRun, markdown
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def generator(**changed):
@@ -19,7 +24,7 @@ def run(*said, **changed):
 
 
 def scale(*runs):
-    versions = {"Redis": "7"}
+    versions = {"wsrelay": "1", "soketi": "2", "Redis": "7"}
     return Scale(
         date="1 May", machine="M", versions=versions, pairs=1, duration=3.0, runs=list(runs)
     )
@@ -45,7 +50,7 @@ def test_the_other_generators_do_not_disturb_the_first():
 def test_a_run_of_which_one_generator_failed_has_no_figure():
     failed = run(generator(), {"error": "no"})
     assert failed.error == "no"
-    assert scale(failed).figure(CASES[0], "wsrelay", "p99_ms") is None
+    assert scale(failed).spread(CASES[0], "wsrelay", "p99_ms") is None
     assert "Of 1 runs 1 failed" in markdown(scale(failed))
 
 
@@ -54,7 +59,7 @@ def test_a_measurement_can_be_shown_again_from_its_file(tmp_path):
     report.save(measured, tmp_path / "scale.json")
     read = msgspec.json.decode((tmp_path / "scale.json").read_bytes(), type=Scale)
     assert read == measured
-    assert read.figure(CASES[0], "wsrelay", "p99_ms") == 2.0
+    assert read.spread(CASES[0], "wsrelay", "p99_ms") == (2.0, 2.0, 2.0)
 
 
 def test_each_case_has_a_line_for_each_server():
@@ -68,3 +73,15 @@ def test_the_page_has_a_place_for_the_table():
     page = report.with_figures(report.PAGE.read_text(), "new", BEGIN, END)
     assert f"{BEGIN}\n\nnew\n\n{END}" in page
     assert report.BEGIN in page
+
+
+def test_the_chart_has_a_panel_for_each_case_and_says_who_failed():
+    steady = CASES[1]
+    drawn = ElementTree.fromstring(
+        svg(scale(run(generator()), run(generator(lost=720), case=steady, server="soketi")))
+    )
+    words = ["".join(text.itertext()) for text in drawn.iter(f"{SVG}text")]
+    assert [word for word in words if word in map(str, CASES)] == [str(case) for case in CASES]
+    assert {"2.40 k", "2.00 ms loses 10%", "failed", "1 May. wsrelay 1, Soketi 2, Redis 7."} <= {
+        *words
+    }
