@@ -239,6 +239,7 @@ class Chaos:
 
     async def said(self, process: Process, words: str) -> None:
         while not any(words in line for line in process.lines):
+            assert process.is_running, "\n".join(process.lines)
             await seconds(0.05)
 
 

@@ -96,6 +96,10 @@ class Process:
         return self._popen.pid
 
     @property
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
+
+    @property
     def port(self) -> int:
         return int(self.wait_for(LISTENING)[1])
 
