@@ -391,6 +391,35 @@ def test_nodes_that_ask_each_other_while_moves_are_on_their_way_agree(office: No
     assert [rules_of(office, node).colleagues._question for node in (0, 1)] == [None, None]
 
 
+def test_a_node_that_asks_while_moves_are_on_their_way_judges_those_of_its_own(
+    office: Nodes,
+) -> None:
+    """No other node answers for them."""
+    ada, _ = people(office)
+    cyd = join(office, 0, "cyd")
+    office.settle()
+    for each in (ada, cyd):
+        each.take()
+    moved_while_asking(office, (ada, 0), (cyd, 0))
+    assert heard(ada, "client-nearby") == [{"user_id": "cyd", "distance": 0, "caller": "ada"}]
+    assert heard(cyd, "client-nearby") == [{"user_id": "ada", "distance": 0, "caller": "ada"}]
+    moved_while_asking(office, (ada, 200))
+    assert heard(ada, "client-away") == [{"user_id": "cyd"}]
+    assert heard(cyd, "client-away") == [{"user_id": "ada"}]
+
+
+def moved_while_asking(office: Nodes, *moves: tuple[Visitor, int]) -> None:
+    """They move behind what tells whom to ask, and before the question."""
+    office.servers[0].service.room.remarks.ask(APP.id, "presence-office")
+    for visitor, x in moves:
+        move(visitor, x)
+    office.turn()
+    link = office.exchange.links[0]
+    link.out.popleft()()
+    link.replies.popleft()()
+    office.settle()
+
+
 def test_a_node_whose_first_member_is_not_in_yet_has_nothing_to_tell(office: Nodes) -> None:
     people(office)
     other = office.servers[0].service.room

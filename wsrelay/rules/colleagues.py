@@ -164,11 +164,11 @@ class ChannelColleagues:
             question.is_placed = True
 
     def _put_waiting(self, question: Question) -> None:
-        """What is before the place of the question, the answers judge."""
+        """Of what is before the place of the question, the answers judge what concerns others."""
         if question.waiting and self._proximity is not None:
             for each in question.waiting:
                 if isinstance(each, Move):
-                    self._proximity.put(each.name, each.at)
+                    self._proximity.judge_here(each.name, each.at)
             question.waiting = []
 
     def hear(self, origin: str, node: str, remark: Remark) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 
 from ..core.frame import Frame
 from ..core.ports import Slot, Subscriber
@@ -61,6 +61,27 @@ class Grid:
             other
             for other in self._around(place)
             if (other.x - x) ** 2 + (other.y - y) ** 2 <= enter
+            and other not in near
+            and other is not place
+        ]
+        return self._change(place, come, gone)
+
+    def move_among(
+        self, place: Place, x: float, y: float, names: Container[str]
+    ) -> tuple[list[Place], list[Place]]:
+        """The same of those who have these names; of all others who is near is left as it is."""
+        self.put(place, x, y)
+        near, leave, enter = place.near, self._leave, self._enter
+        gone = [
+            other
+            for other in near
+            if other.name in names and (other.x - x) ** 2 + (other.y - y) ** 2 > leave
+        ]
+        come = [
+            other
+            for other in self._around(place)
+            if other.name in names
+            and (other.x - x) ** 2 + (other.y - y) ** 2 <= enter
             and other not in near
             and other is not place
         ]

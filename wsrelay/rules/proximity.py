@@ -85,10 +85,14 @@ class Proximity:
         if place is not None:
             self._tell_changes(place, *self._grid.move(place, *at))
 
-    def put(self, name: str, at: At) -> None:
-        """The same, and who is near is left as it is, for ``adopt`` to say."""
+    def judge_here(self, name: str, at: At) -> None:
+        """The same among this node's members; who else is near ``adopt`` is to say."""
         place = self._places.get(name)
-        if place is not None:
+        if place is None:
+            return
+        if name in self._present:
+            self._tell_changes(place, *self._grid.move_among(place, *at, self._present))
+        else:
             self._grid.put(place, *at)
 
     def _tell(self, place: Place, frame: Frame, slot: Slot) -> int:
