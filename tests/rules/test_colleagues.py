@@ -420,6 +420,26 @@ def moved_while_asking(office: Nodes, *moves: tuple[Visitor, int]) -> None:
     office.settle()
 
 
+def test_a_question_does_not_undo_what_a_users_other_tab_says_meanwhile(office: Nodes) -> None:
+    ada, bob = people(office)
+    tab = join(office, 0, "bob")
+    office.settle()
+    move(tab, 0)
+    office.settle()
+    move(bob, 200)
+    office.turn()
+    asking, other = office.exchange.links
+    other.out.popleft()()  # he has said it before the question, and the node that asks
+    office.servers[0].service.room.remarks.ask(APP.id, "presence-office")
+    for queue in (asking.out, asking.replies, asking.out):  # has not heard it yet
+        queue.popleft()()
+    office.settle()
+    move(ada, 0)
+    office.settle()
+    assert [rules_of(office, node)._proximity._places["bob"].x for node in (0, 1)] == [200, 200]
+    assert heard(ada, "client-nearby") == []
+
+
 def test_a_node_whose_first_member_is_not_in_yet_has_nothing_to_tell(office: Nodes) -> None:
     people(office)
     other = office.servers[0].service.room

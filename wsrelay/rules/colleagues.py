@@ -72,6 +72,10 @@ class ChannelColleagues:
         self._number = 0
         #: It is not known yet who is to be asked.
         self._is_to_ask = False
+        #: Whether members here may have said what others have not heard: before the first question
+        #: and after an absence. Else a question leaves it out: until it is heard, a user's tab
+        #: on another node may have said something newer.
+        self._is_unheard = False
 
     # -- this node's members -----------------------------------------------------------
 
@@ -79,7 +83,7 @@ class ChannelColleagues:
         """Told before he can say anything: whoever hears him can address him."""
         self._nodes.tell(*self._key, Came(socket_id, user_id))
         if len(self._present) == 1:
-            self._is_to_ask = self._nodes.ask(*self._key)
+            self._is_to_ask = self._is_unheard = self._nodes.ask(*self._key)
 
     def left(self, socket_id: str) -> None:
         self._nodes.tell(*self._key, Went(socket_id))
@@ -149,12 +153,13 @@ class ChannelColleagues:
     def ask(self, others: dict[str, set[str]]) -> None:
         self._end_question()
         self._is_to_ask = False
+        is_unheard, self._is_unheard = self._is_unheard, False
         if not others:
             return
         self._number += 1
         timer = self._call_later(MOST_SECONDS, self._wait_no_longer)
         self._question = Question(self._number, others, timer)
-        for part in self._telling.parts(self._moving, asks=self._number):
+        for part in self._telling.parts(self._moving, asks=self._number, has_stands=is_unheard):
             self._nodes.tell(*self._key, part)
 
     def asked(self, number: int) -> None:
@@ -281,6 +286,7 @@ class ChannelColleagues:
             self._end_if_answered(question)
 
     def parted(self) -> None:
+        self._is_unheard = True
         self._end_question()
         self._elsewhere.parted()
 

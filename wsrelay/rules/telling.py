@@ -38,8 +38,12 @@ class Telling:
         *,
         asks: int = 0,
         answers: tuple[str, int] | None = None,
+        has_stands: bool = True,
     ) -> Iterator[Told]:
-        """``moving``: where members are who have not been judged there yet."""
+        """``moving``: where members are who have not been judged there yet.
+
+        ``has_stands``: whether what they said last is told as well.
+        """
         connections: list[Came] = []
         stands: list[Stand] = []
         size, is_first = 0, True
@@ -49,7 +53,7 @@ class Telling:
                 connections, size, is_first = [], 0, False
             connections.append(Came(socket_id, name if self._has_presence else None))
             size += CONNECTION_BYTES
-        for stand in self._stands(moving):
+        for stand in self._stands(moving) if has_stands else ():
             if size > MOST_BYTES:
                 yield Told(connections, stands, is_first, False, asks, answers)
                 connections, stands, size, is_first = [], [], 0, False
