@@ -6,8 +6,9 @@ come to the same end without a word about it. A node's own members are told of a
 it is judged when its place has come.
 
 A node that begins to attend, or that comes back, tells all others what it has and asks for the
-same. They answer as of the place of the question. What it hears behind that place waits for the
-answers, ``MOST_SECONDS`` at the longest; an answer that comes later still counts.
+same; one that has missed something only asks. They answer as of the place of the question. What it
+hears behind that place waits for the answers, ``MOST_SECONDS`` at the longest; an answer that comes
+later still counts. What came before it, the answers judge, and the node itself among its own.
 """
 
 from __future__ import annotations
