@@ -23,10 +23,7 @@ def svg(results: Results) -> str:
         for name, workload in WORKLOADS.items()
         if name in results.workloads and figures(results, workload, RELAY)
     ]
-    versions = results.versions
-    subjects = ", ".join(
-        f"{SERVERS[name].title} {versions[name]}" for name in (RELAY, *results.peers)
-    )
+    subjects = ", ".join(map(results.version, (RELAY, *results.peers)))
     return sheet(
         "wsrelay beside its peers",
         "One process on one core, the load on another. Bars: median; whiskers: all runs.",

@@ -8,7 +8,6 @@ of avatars that are near, and seen to be: within 280, as what is on its way may 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from . import generator
 
 AVATARS, HERTZ, WIDTH, RADIUS = 200, 20, 3000, 300
 
@@ -45,7 +46,7 @@ def configuration(rule: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def measured(rule: tuple[str, ...], hertz: int, seconds: float, generator: Path) -> dict[str, Any]:
+def measured(rule: tuple[str, ...], hertz: int, seconds: float, program: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home:
         file = Path(home, "wsrelay.toml")
         file.write_text(configuration(rule))
@@ -64,7 +65,7 @@ def measured(rule: tuple[str, ...], hertz: int, seconds: float, generator: Path)
             port = _port(log, server)
             found = subprocess.run(
                 [
-                    generator,
+                    program,
                     *("--port", port, "--server", str(server.pid), "--prefix", "presence-load"),
                     *("--members", str(AVATARS), "--publishers", str(AVATARS)),
                     *("--rate", str(hertz), "--spread", str(WIDTH), "--near", str(RADIUS - 20)),
@@ -96,16 +97,11 @@ def _port(log: Path, server: subprocess.Popen[bytes]) -> str:
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as home:
-        generator = Path(home, "pusherload")
-        source = Path(__file__).parent / "load" / "pusherload.c"
-        flags = ("-lssl", "-lcrypto", "-lz")
-        subprocess.run(
-            [os.environ.get("CC", "cc"), "-O2", "-o", generator, source, *flags], check=True
-        )
+        program = generator.build(Path(home))
         print("| rules | deliveries/s | KB/s | CPU % | p50 ms | p99 ms | longest ms |")  # noqa: T201
         print("|---|--:|--:|--:|--:|--:|--:|")  # noqa: T201
         for name, hertz, rule in CASES:
-            found = measured(rule, hertz, seconds, generator)
+            found = measured(rule, hertz, seconds, program)
             print(  # noqa: T201
                 f"| {name} | {found['delivered_per_s']:,.0f} | {found['bytes_per_s'] / 1024:,.0f} "
                 f"| {100 * found['server_cpu']:.0f} | {found['p50_ms']} | {found['p99_ms']} "

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .servers import RELAY
+from .servers import RELAY, SERVERS
 from .workloads import Workload
 
 #: The share of a core that other programs may take before the machine is not quiet.
@@ -39,14 +39,31 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.error or value is None else float(value)
 
 
-class Results(msgspec.Struct, kw_only=True):
-    """A whole measurement, as its JSON file has it; ``duration`` in seconds a run."""
+class Measurement(msgspec.Struct, kw_only=True):
+    """When, where and of what something was measured; ``duration`` in seconds a run."""
 
     date: str
     machine: str
     versions: dict[str, str]
     pairs: int
     duration: float
+
+    def words(self) -> str:
+        """All of it, as it stands above a table."""
+        versions = ", ".join(map(self.version, self.versions))
+        return (
+            f"Measured on {self.date}; pairs of runs: {self.pairs}, of {self.duration:g} s. "
+            f"Machine: {self.machine}. Versions: {versions}."
+        )
+
+    def version(self, name: str) -> str:
+        """``Soketi 1.6.1``."""
+        return f"{SERVERS[name].title if name in SERVERS else name} {self.versions[name]}"
+
+
+class Results(Measurement, kw_only=True):
+    """A whole measurement, as its JSON file has it."""
+
     workloads: list[str]
     peers: list[str]
     runs: list[Run]

@@ -11,10 +11,7 @@ from .workloads import DELIVERIES, LATENCY
 
 def svg(scale: Scale) -> str:
     """A whole SVG document."""
-    versions = scale.versions
-    subjects = ", ".join(
-        f"{SERVERS[name].title} {versions[name]}" for name in COMPARED if name in versions
-    )
+    subjects = ", ".join(map(scale.version, (*COMPARED, "Redis")))
     return sheet(
         "Several nodes on one Redis",
         "40 rooms of 25. Nodes, Redis and load share two cores. Bars: median; whiskers: all runs.",
@@ -26,7 +23,7 @@ def svg(scale: Scale) -> str:
             )
             for case in CASES
         ],
-        [f"{scale.date}. {subjects}, Redis {versions['Redis']}.", f"{scale.machine}."],
+        [f"{scale.date}. {subjects}.", f"{scale.machine}."],
         disturbance(scale),
     )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .results import QUIET, Spread, percent, spread
+from .results import QUIET, Measurement, Spread, percent, spread
 from .servers import SERVERS
 from .table import table
 from .workloads import DELIVERIES, LATENCY, three_digits
@@ -84,14 +84,9 @@ class ScaleRun(msgspec.Struct, frozen=True, kw_only=True):
         return float(self.said[0]["others_cpu"] - sum(said["load_cpu"] for said in self.said[1:]))
 
 
-class Scale(msgspec.Struct, kw_only=True):
-    """A whole measurement, as ``scale.json`` has it; ``duration`` in seconds a run."""
+class Scale(Measurement, kw_only=True):
+    """A whole measurement, as ``scale.json`` has it."""
 
-    date: str
-    machine: str
-    versions: dict[str, str]
-    pairs: int
-    duration: float
     runs: list[ScaleRun]
 
     def spread(self, case: Case, server: str, name: str) -> Spread | None:
@@ -114,14 +109,7 @@ def disturbance(scale: Scale) -> str:
 
 def markdown(scale: Scale) -> str:
     """What was measured where, what went wrong, and a line for each case and server."""
-    versions = ", ".join(
-        f"{SERVERS[name].title if name in SERVERS else name} {version}"
-        for name, version in scale.versions.items()
-    )
-    parts = [
-        f"Measured on {scale.date}; pairs of runs: {scale.pairs}, of {scale.duration:g} s. "
-        f"Machine: {scale.machine}. Versions: {versions}."
-    ]
+    parts = [scale.words()]
     if disturbed := disturbance(scale):
         parts.append(f"**{disturbed}**")
     head = ["nodes, rooms, load", "server", *(title for title, _ in COLUMNS.values())]

@@ -22,13 +22,8 @@ from .workloads import DELIVERIES, WORKLOADS, Workload, three_digits
 def markdown(results: Results) -> str:
     """What was measured where, the figures, the remarks on them, and the cost of a delivery."""
     workloads = [workload for name, workload in WORKLOADS.items() if name in results.workloads]
-    versions = ", ".join(
-        f"{SERVERS[name].title if name in SERVERS else name} {version}"
-        for name, version in results.versions.items()
-    )
     parts = [
-        f"Measured on {results.date}; pairs of runs: {results.pairs}, of {results.duration:g} s. "
-        f"Machine: {results.machine}. Versions: {versions}.",
+        results.words(),
         *([f"**{disturbed}**"] if (disturbed := disturbance(results)) else []),
         _figures_table(results, workloads),
         *_remarks_list(results, workloads),

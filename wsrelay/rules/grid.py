@@ -9,6 +9,8 @@ from ..core.ports import Slot, Subscriber
 
 Cell = tuple[int, int]
 
+NO_PAIRS: Set[frozenset[str]] = frozenset()
+
 
 class Place:
     """Where a member is, and what is needed to tell others of it."""
@@ -55,51 +57,32 @@ class Grid:
     def move(self, place: Place, x: float, y: float) -> tuple[list[Place], list[Place]]:
         """Put a place there; return those who have come near it, and those who no longer are."""
         self.put(place, x, y)
-        near, leave, enter = place.near, self._leave, self._enter
+        return self.settle(place)
+
+    def settle(
+        self,
+        place: Place,
+        said: Set[frozenset[str]] = NO_PAIRS,
+        among: Container[str] | None = None,
+    ) -> tuple[list[Place], list[Place]]:
+        """The same for a place that was put: ``said`` are pairs of names who were near so far.
+
+        ``among``: names; who else is near is left as it is.
+        """
+        x, y, near, enter, leave = place.x, place.y, place.near, self._enter, self._leave
+        reach = leave if said else enter
         gone = [other for other in near if (other.x - x) ** 2 + (other.y - y) ** 2 > leave]
         come = [
             other
             for other in self._around(place)
-            if (other.x - x) ** 2 + (other.y - y) ** 2 <= enter
+            if (square := (other.x - x) ** 2 + (other.y - y) ** 2) <= reach
             and other not in near
             and other is not place
+            and (square <= enter or frozenset((place.name, other.name)) in said)
         ]
-        return self._change(place, come, gone)
-
-    def move_among(
-        self, place: Place, x: float, y: float, names: Container[str]
-    ) -> tuple[list[Place], list[Place]]:
-        """The same of those who have these names; of all others who is near is left as it is."""
-        self.put(place, x, y)
-        near, leave, enter = place.near, self._leave, self._enter
-        gone = [
-            other
-            for other in near
-            if other.name in names and (other.x - x) ** 2 + (other.y - y) ** 2 > leave
-        ]
-        come = [
-            other
-            for other in self._around(place)
-            if other.name in names
-            and (other.x - x) ** 2 + (other.y - y) ** 2 <= enter
-            and other not in near
-            and other is not place
-        ]
-        return self._change(place, come, gone)
-
-    def settle(self, place: Place, said: Set[frozenset[str]]) -> tuple[list[Place], list[Place]]:
-        """The same for a place that was put: ``said`` are pairs of names who were near so far."""
-        x, y, near = place.x, place.y, place.near
-        gone = [other for other in near if (other.x - x) ** 2 + (other.y - y) ** 2 > self._leave]
-        come = []
-        for other in self._around(place):
-            if other in near or other is place:
-                continue
-            square = (other.x - x) ** 2 + (other.y - y) ** 2
-            if square <= self._enter or (
-                square <= self._leave and frozenset((place.name, other.name)) in said
-            ):
-                come.append(other)
+        if among is not None:
+            gone = [other for other in gone if other.name in among]
+            come = [other for other in come if other.name in among]
         return self._change(place, come, gone)
 
     def _around(self, place: Place) -> Iterator[Place]:

@@ -88,12 +88,10 @@ class Proximity:
     def judge_here(self, name: str, at: At) -> None:
         """The same among this node's members; who else is near ``adopt`` is to say."""
         place = self._places.get(name)
-        if place is None:
-            return
-        if name in self._present:
-            self._tell_changes(place, *self._grid.move_among(place, *at, self._present))
-        else:
+        if place is not None:
             self._grid.put(place, *at)
+            if name in self._present:
+                self._tell_changes(place, *self._grid.settle(place, among=self._present))
 
     def _tell(self, place: Place, frame: Frame, slot: Slot) -> int:
         """Those who are near, the member's other tabs, and whoever hears of everybody."""
@@ -143,11 +141,10 @@ class Proximity:
     def _tell_own_tabs(place: Place) -> int:
         frame, slot, count = place.frame, place.slot, 0
         sender = slot[2]
-        if len(place.connections) > 1 or sender not in place.connections:
-            for socket_id, subscriber in place.connections.items():
-                if socket_id != sender:
-                    subscriber.send_newest(frame, slot)
-                    count += 1
+        for socket_id, subscriber in place.connections.items():
+            if socket_id != sender:
+                subscriber.send_newest(frame, slot)
+                count += 1
         return count
 
     def _tell_beyond(self) -> None:

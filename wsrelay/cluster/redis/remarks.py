@@ -72,21 +72,27 @@ class Remarks:
 
     async def _ask(self, key: Key) -> None:
         """Nothing is asked while Redis is away: all is asked anew on return."""
-        others: dict[str, set[str]] = {}
-        if self._is_shared(key):
-            steps = self._steps
-            try:
-                nodes = await steps.link.call("HKEYS", steps.names.channel(key) + b"n")
-            except Unreachable:
-                if steps.link.is_up:  # it was this channel's shard alone
-                    self.missed(key)
-                return
-            for node in map(bytes.decode, nodes):
-                others.setdefault(_origin_of(node), set()).add(node)
-            others.pop(self.origin, None)
+        try:
+            others = await self._others(key)
+        except Unreachable:
+            if self._steps.link.is_up:  # it was this channel's shard alone
+                self.missed(key)
+            return
         colleagues = self._colleagues(key)
         if colleagues is not None:
             colleagues.ask(others)
+
+    async def _others(self, key: Key) -> dict[str, set[str]]:
+        """The other nodes that attend, by their origins. Raises ``Unreachable``."""
+        if not self._is_shared(key):
+            return {}
+        steps = self._steps
+        others: dict[str, set[str]] = {}
+        for node in await steps.link.call("HKEYS", steps.names.channel(key) + b"n"):
+            name = node.decode()
+            others.setdefault(_origin_of(name), set()).add(name)
+        others.pop(self.origin, None)
+        return others
 
     # -- hearing ---------------------------------------------------------------------------
 
