@@ -47,6 +47,12 @@ class Address:
     cert: str = ""
     key: str = ""
 
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """What ``AUTH`` is told; nothing where Redis asks for nothing."""
+        user = (self.username,) if self.username else ()
+        return (*user, self.password) if self.password else ()
+
     def at(self, host: str, port: int) -> Address:
         """One Redis among those behind this address."""
         return replace(self, hosts=((host, port),), topology="single")

@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 
 from .address import Address
 from .slots import Host, owners
@@ -40,10 +39,8 @@ class Asking:
 
     async def ask(self, host: Host) -> tuple[list[Host | None], bool]:
         """The map, and whether pub/sub may be sharded. Raises what goes wrong."""
-        wire = Wire(_ignore, _ignore)
-        factory = Factory.forProtocol(lambda: wire)
-        factory.noisy = False
-        self._attempt = self._endpoint(*host).connect(factory)
+        wire = Wire()
+        self._attempt = wire.reach(self._endpoint(*host))
         try:
             await self._attempt
         finally:
@@ -52,10 +49,8 @@ class Asking:
         words = f"no answer within {PATIENCE:g} s"
         deadline = self._reactor.callLater(PATIENCE, wire.fail, words)
         try:
-            address = self._address
-            if address.password:
-                user = (address.username,) if address.username else ()
-                await wire.call("AUTH", *user, address.password)
+            if self._address.credentials:
+                await wire.call("AUTH", *self._address.credentials)
             found = owners(await wire.call("CLUSTER", "SLOTS"), host[0])
             known = await wire.call("COMMAND", "INFO", "SPUBLISH")
         finally:
@@ -63,7 +58,3 @@ class Asking:
                 deadline.cancel()
             wire.fail("asked")
         return found, bool(known and known[0])
-
-
-def _ignore(reason: str) -> None:
-    pass

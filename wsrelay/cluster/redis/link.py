@@ -19,7 +19,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from txredisapi import ResponseError
 
@@ -147,9 +146,7 @@ class Link:
         self._make_sure()
 
     async def _opened(self, wire: Wire) -> Any:
-        factory = Factory.forProtocol(lambda: wire)
-        factory.noisy = False
-        self._attempt = self._endpoint().connect(factory)
+        self._attempt = wire.reach(self._endpoint())
         try:
             await self._attempt
         finally:
@@ -159,9 +156,8 @@ class Link:
             raise Unreachable("too late")
         self._wires.append(wire)
         address = self._address
-        if address.password:
-            user = (address.username,) if address.username else ()
-            await wire.call("AUTH", *user, address.password)
+        if address.credentials:
+            await wire.call("AUTH", *address.credentials)
         if address.database:
             await wire.call("SELECT", address.database)
         return wire

@@ -16,7 +16,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
 from .address import Address
@@ -88,10 +87,8 @@ class SentinelEndpoint:
         return master, _is_doubted([flags for _, _, flags in named])
 
     async def _asked(self, host: str, port: int) -> _Told:
-        wire = Wire(_ignore, _ignore)
-        factory = Factory.forProtocol(lambda: wire)
-        factory.noisy = False
-        await self._endpoint(host, port).connect(factory)
+        wire = Wire()
+        await wire.reach(self._endpoint(host, port))
         name = self._address.master
         try:
             if self._address.sentinel_password:
@@ -112,7 +109,3 @@ def _is_doubted(flags: Sequence[str]) -> bool:
     if any("o_down" in each or "failover_in_progress" in each for each in flags):
         return True
     return 2 * sum("s_down" in each for each in flags) > len(flags)
-
-
-def _ignore(reason: str) -> None:
-    pass

@@ -14,7 +14,8 @@ from typing import Any
 import hiredis
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.protocol import connectionDone
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 from txredisapi import HiredisProtocol, ResponseError
 
@@ -41,6 +42,10 @@ async def all_of(replies: Iterable[Deferred[Any]]) -> list[Any]:
     return [outcome for _, outcome in outcomes]
 
 
+def _ignore(words: str) -> None:
+    pass
+
+
 class Wire(HiredisProtocol):
     """One connection for commands. All that is sent in a turn leaves in one ``send``: Twisted's
     transports keep what is written until the reactor is back.
@@ -48,7 +53,11 @@ class Wire(HiredisProtocol):
 
     transport: Any
 
-    def __init__(self, on_lost: Callable[[str], None], on_refused: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        on_lost: Callable[[str], None] = _ignore,
+        on_refused: Callable[[str], None] = _ignore,
+    ) -> None:
         """``on_refused`` hears of every error that Redis answers, with its text."""
         super().__init__(charset=None, convertNumbers=False)
         self._on_lost = on_lost
@@ -60,6 +69,13 @@ class Wire(HiredisProtocol):
         self.silence = 0.0
         self._bytes = 0
         self.is_lost = False
+
+    def reach(self, endpoint: IStreamClientEndpoint) -> Deferred[Any]:
+        """Become the connection to there."""
+        factory = Factory.forProtocol(lambda: self)
+        factory.noisy = False
+        reached: Deferred[Any] = endpoint.connect(factory)
+        return reached
 
     def connectionMade(self) -> None:
         self.connected = 1
