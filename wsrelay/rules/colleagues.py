@@ -13,7 +13,6 @@ later still counts. What came before it, the answers judge, and the node itself 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from ..core.frame import Frame
@@ -22,6 +21,7 @@ from ..core.ports import CallLater, Nodes, Subscriber
 from ..core.publication import Publication, Whisper
 from ..core.remarks import Came, Remark, Stand, Told, Went
 from .elsewhere import Elsewhere
+from .on_way import OnWay
 from .present import Present
 from .proximity import Proximity
 from .question import Heard, Move, Question
@@ -65,10 +65,7 @@ class ChannelColleagues:
         self._has_presence = has_presence
         self._telling = Telling(present, snapshot, proximity, has_presence=has_presence)
         self._elsewhere = Elsewhere()
-        #: By name and event, how many of this node are on their way to their place in the order.
-        self._on_way: Counter[tuple[str, str]] = Counter()
-        #: By name, where those moves go. A question comes behind them, and an answer before.
-        self._moving: dict[str, tuple[float, float]] = {}
+        self._on_way = OnWay()
         self._question: Question | None = None
         self._number = 0
         #: It is not known yet who is to be asked.
@@ -123,21 +120,14 @@ class ChannelColleagues:
                 self._tally.client_events_superseded += 1
                 return True
         elif is_early:
-            self._on_way[said] += 1
-            if whisper.at is not None:
-                self._moving[name] = whisper.at
+            self._on_way.left(said, whisper.at)
         if self._question is not None:
             self._question.heard.add(said)
         return False
 
     def arrived(self, name: str, whisper: Whisper) -> None:
         """One that was on its way has its place."""
-        said = name, whisper.event
-        self._on_way[said] -= 1
-        if self._on_way[said] <= 0:
-            del self._on_way[said]
-            if whisper.at is not None:
-                self._moving.pop(name, None)
+        self._on_way.arrived((name, whisper.event), whisper.at)
 
     def must_wait(self, name: str, at: tuple[float, float]) -> bool:
         """Whether a move waits to be judged; then it is kept here."""
@@ -160,7 +150,8 @@ class ChannelColleagues:
         self._number += 1
         timer = self._call_later(MOST_SECONDS, self._wait_no_longer)
         self._question = Question(self._number, others, timer)
-        for part in self._telling.parts(self._moving, asks=self._number, has_stands=is_unheard):
+        moving = self._on_way.moving
+        for part in self._telling.parts(moving, asks=self._number, has_stands=is_unheard):
             self._nodes.tell(*self._key, part)
 
     def asked(self, number: int) -> None:
